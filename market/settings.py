@@ -1,0 +1,237 @@
+"""Every setting of Pricebraid, typed, with its default: the one place where they are defined.
+
+A setting comes from the environment (`PRICEBRAID_KAFKA__PARTITIONS=8`), else from the TOML file that
+`PRICEBRAID_CONFIG` names (`pricebraid.toml` in the project's folder by default), else it is the default below.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings.sources import TomlConfigSettingsSource
+
+from market.symbols import MAJORS
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The project's folder."""
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class SettingsError(ValueError):
+    """One or more settings are wrong; the text names each, its value and what is allowed."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Ports(_Section):
+    """TCP ports on 127.0.0.1."""
+
+    postgres: Port = Field(25432, description="Postgres")
+    kafka: Port = Field(29092, description="the Kafka broker")
+    kafka_controller: Port = Field(29093, description="the broker's KRaft controller")
+    flink: Port = Field(28081, description="Flink's REST interface and web UI")
+    flink_rpc: Port = Field(26123, description="the JobManager, for TaskManagers")
+    flink_blob: Port = Field(26124, description="the JobManager's blob server, for TaskManagers")
+    market: Port = Field(28090, description="the market on localhost (simulated, or a recording)")
+    ingest: Port = Field(29101, description="metrics of ingest")
+    sequencer: Port = Field(29102, description="metrics of the sequencer")
+
+
+class BinanceSettings(_Section):
+    """Where Binance is, and what is asked of it."""
+
+    ws_url: str = Field("wss://data-stream.binance.vision", description="WebSocket base address, without a path")
+    rest_url: str = Field("https://data-api.binance.vision", description="REST base address, without a path")
+    trade_channel: Literal["aggTrade", "trade"] = Field("aggTrade", description="which stream the trades come from")
+    streams_per_connection: Annotated[int, Field(ge=1, le=1024)] = Field(
+        200, description="streams on one connection; the venue allows 1024"
+    )
+
+
+class KucoinSettings(_Section):
+    """Where KuCoin is, and what is asked of it."""
+
+    rest_url: str = Field("https://api.kucoin.com", description="REST base address; it also hands out the socket's")
+    ticker_channel: Literal["all", "symbols"] = Field(
+        "all", description="tickers from `/market/ticker:all`, or from a topic a symbol"
+    )
+    topics_per_connection: Annotated[int, Field(ge=1, le=400)] = Field(
+        300, description="topics on one connection, a symbol each; the venue allows 400"
+    )
+    day_figures_seconds: Positive = Field(10.0, description="how often the 24-hour figures are asked for over REST")
+
+
+class IngestSettings(_Section):
+    """Sockets to Kafka."""
+
+    queue_records: Count = Field(100_000, description="records that wait for Kafka before reading sockets pauses")
+    raw_batch_frames: Count = Field(500, description="frames in one record of a raw topic, at most")
+    raw_batch_seconds: Positive = Field(1.0, description="how long a frame waits for its batch, at most")
+    ticker_seconds: Positive = Field(0.2, description="a symbol's ticker is published at most this often")
+    silent_seconds: Positive = Field(
+        300.0, description="a subscribed symbol that has not sent anything for so long since the start is reported"
+    )
+    idle_seconds: Positive = Field(60.0, description="a connection without any frame for so long is opened anew")
+    reconnect_max_seconds: Positive = Field(60.0, description="longest wait between tries to connect")
+    clock_seconds: Positive = Field(60.0, description="how often the clock's offset to each venue is measured")
+    instruments_seconds: Positive = Field(3600.0, description="how often each venue's list of symbols is read")
+
+
+class KafkaSettings(_Section):
+    """The broker, the topics' bounds, and how records are sent."""
+
+    bootstrap: str = Field("127.0.0.1:29092", description="the broker's address; follows `ports.kafka` under `up`")
+    partitions: Annotated[int, Field(ge=1, le=64)] = Field(4, description="partitions of the keyed topics")
+    linger_ms: Annotated[int, Field(ge=0, le=1000)] = Field(5, description="how long a producer gathers a batch")
+    raw_hours: Positive = Field(24.0, description="how long raw frames are kept")
+    trades_in_hours: Positive = Field(24.0, description="how long unsequenced trades are kept")
+    trades_hours: Positive = Field(96.0, description="how long trades are kept: the correction horizon and a day")
+    tickers_hours: Positive = Field(6.0, description="how long tickers are kept")
+    events_hours: Positive = Field(24.0 * 30, description="how long feed events, late trades, dead letters are kept")
+    candles_hours: Positive = Field(24.0 * 7, description="how long `candles_1m` is kept; it is compacted besides")
+    topic_bytes: Annotated[int, Field(ge=1 << 23)] = Field(
+        2 << 30, description="bytes a partition of a topic may take, but for trades and candles"
+    )
+
+
+class SequencerSettings(_Section):
+    """Doubles, order and lateness."""
+
+    lateness_seconds: Positive = Field(
+        3600.0, description="a streamed trade older than the symbol's newest by more than this is late"
+    )
+    commit_ms: Count = Field(50, description="how often a transaction is committed")
+
+
+class FlinkSettings(_Section):
+    """The session cluster and the jobs."""
+
+    parallelism: Annotated[int, Field(ge=1, le=64)] = Field(2, description="parallelism of the jobs")
+    taskmanagers: Annotated[int, Field(ge=1, le=16)] = Field(1, description="TaskManager processes")
+    slots: Annotated[int, Field(ge=1, le=64)] = Field(8, description="slots of each TaskManager")
+    jobmanager_memory: str = Field("768m", pattern=r"^\d+[mg]$", description="memory of the JobManager process")
+    taskmanager_memory: str = Field("1536m", pattern=r"^\d+[mg]$", description="memory of a TaskManager process")
+    checkpoint_seconds: Positive = Field(10.0, description="time between checkpoints")
+    horizon_hours: Positive = Field(72.0, description="how far back candles are corrected from the stream")
+    state_hours: Positive = Field(
+        120.0, description="how long an untouched candle's state is kept: the horizon and the longest outage"
+    )
+    second_state_hours: Positive = Field(26.0, description="the same for the 1-second candles")
+    mini_batch_ms: Count = Field(50, description="how long the jobs gather rows before they aggregate them")
+    flush_ms: Count = Field(50, description="how long rows wait before they are written to Postgres")
+
+
+class PostgresSettings(_Section):
+    """The database, and how long candles are kept in it."""
+
+    host: str = Field("127.0.0.1", description="the server's address")
+    database: str = Field("pricebraid", description="the database's name")
+    keep_1s_days: Positive = Field(3.0, description="days that 1-second candles are kept")
+    keep_1m_days: Positive = Field(400.0, description="days that 1-minute candles are kept")
+    keep_5m_days: Positive = Field(800.0, description="days that 5-minute candles are kept")
+    keep_15m_days: Positive = Field(1200.0, description="days that 15-minute candles are kept")
+    keep_1h_days: Positive = Field(3650.0, description="days that 1-hour candles are kept")
+    keep_4h_days: Positive = Field(3650.0, description="days that 4-hour candles are kept")
+    keep_1d_days: Positive = Field(36500.0, description="days that 1-day candles are kept")
+    keep_events_days: Positive = Field(90.0, description="days that feed events and late trades are kept")
+
+
+class SimulationSettings(_Section):
+    """The simulated market."""
+
+    seed: int = Field(1, description="the same seed makes the same market")
+    symbols: Annotated[int, Field(ge=1, le=1000)] = Field(20, description="how many symbols are listed")
+    trades_per_second: Positive = Field(100.0, description="trades of both venues and all symbols together")
+
+
+class Settings(BaseSettings):
+    """All settings. `load()` reads them; a wrong one is a `SettingsError`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PRICEBRAID_", env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=True
+    )
+
+    market: str = Field(
+        "auto", description="`live`, `simulated`, a recording's path, or `auto`: live where it can be reached"
+    )
+    speed: str = Field("1", pattern=r"^(max|\d+(\.\d+)?)$", description="pace of a recording: a factor, or `max`")
+    state_dir: Path = Field(ROOT / ".pricebraid", description="folder of everything that is kept")
+    symbols: Annotated[list[str] | Literal["all"], NoDecode] = Field(
+        default=list(MAJORS),
+        description="canonical symbols such as `BTC-USDT`, separated by commas; `all`: the USDT pairs that both list",
+    )
+    log_format: Literal["text", "json"] = Field("text", description="readable lines, or JSON lines")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
+    log_megabytes: Count = Field(20, description="size at which a part's log file is rotated; three are kept")
+    ports: Ports = Ports()
+    binance: BinanceSettings = BinanceSettings()
+    kucoin: KucoinSettings = KucoinSettings()
+    ingest: IngestSettings = IngestSettings()
+    kafka: KafkaSettings = KafkaSettings()
+    sequencer: SequencerSettings = SequencerSettings()
+    flink: FlinkSettings = FlinkSettings()
+    postgres: PostgresSettings = PostgresSettings()
+    simulation: SimulationSettings = SimulationSettings()
+
+    @field_validator("symbols", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if not isinstance(value, str) or value.strip() == "all":
+            return value.strip() if isinstance(value, str) else value
+        return [part.strip().upper() for part in value.split(",") if part.strip()]
+
+    @field_validator("symbols")
+    @classmethod
+    def _canonical(cls, value: list[str] | str) -> list[str] | str:
+        if isinstance(value, list):
+            if not value:
+                raise ValueError("at least one symbol, or `all`")
+            for symbol in value:
+                base, _, quote = symbol.partition("-")
+                if not base or not quote or "-" in quote:
+                    raise ValueError(f"{symbol!r} is not of the form BASE-QUOTE, as BTC-USDT is")
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take what is passed, then the environment, then the TOML file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, config_file())
+
+
+def config_file() -> Path:
+    """Return the path of the TOML file that is read where it exists."""
+    return Path(os.environ.get("PRICEBRAID_CONFIG", ROOT / "pricebraid.toml"))
+
+
+def load(**overrides: Any) -> Settings:
+    """Read the settings; `overrides` win over environment and file.
+
+    Raises:
+        SettingsError: one is unknown or wrong; the text names it, what it was and what is allowed.
+    """
+    if "PRICEBRAID_CONFIG" in os.environ and not config_file().is_file():
+        raise SettingsError(f"PRICEBRAID_CONFIG: {config_file()} is no file")
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        lines = [
+            f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']} (was {item['input']!r})"
+            for item in error.errors()
+        ]
+        raise SettingsError("wrong settings:\n  " + "\n  ".join(lines) + "\nSee docs/settings.md.") from error
+    except ValueError as error:
+        raise SettingsError(f"{config_file()}: {error}") from error
