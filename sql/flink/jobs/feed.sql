@@ -1,0 +1,6 @@
+-- What happened to the feeds, and what came too late, to where people can ask for it.
+execute statement set
+begin
+    insert into feed_event select * from timed_feed_event;
+    insert into late_trade select * from timed_late_trade;
+end

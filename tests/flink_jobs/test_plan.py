@@ -1,0 +1,82 @@
+"""What a job consists of: complete SQL, and a fingerprint that changes with what its state depends on."""
+
+import subprocess
+import sys
+from string import Template
+
+import msgspec
+import pytest
+
+from flink_jobs import plan
+from flink_jobs.plan import Job, fingerprint, statements, values
+from market.settings import ROOT, Settings
+from market.topics import topics
+from tests.flink_jobs.golden import JOBS
+
+
+def settings(**changes: object) -> Settings:
+    return Settings(**changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("job", JOBS, ids=lambda job: job.name)
+def test_every_value_that_a_statement_asks_for_is_filled_in(job: Job) -> None:
+    assert all("${" not in statement for statement in statements(job, values(settings())))
+
+
+def test_every_file_belongs_to_a_job() -> None:
+    used = {file for job in JOBS for file in job.files()}
+    there = {str(path.relative_to(plan.SQL)) for path in plan.SQL.rglob("*.sql")}
+    assert used == there
+
+
+def test_every_topic_that_a_table_names_is_created() -> None:
+    created = {topic.name for topic in topics(settings().kafka)}
+    for path in (plan.SQL / "tables").glob("*.sql"):
+        for line in path.read_text().splitlines():
+            if "'topic' = " in line:
+                assert line.split("'")[3] in created, path
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"ports": {"kafka": 1, "postgres": 2}},
+        {"postgres": {"writer_password": "other"}},
+        {"flink": {"flush_ms": 7, "parallelism": 3, "mini_batch_ms": 9}},
+        {"kafka": {"bootstrap": "elsewhere:9092"}},
+    ],
+)
+def test_where_and_how_fast_a_job_runs_leaves_its_fingerprint_alone(changed: dict[str, object]) -> None:
+    for job in JOBS:
+        assert fingerprint(job, settings(**changed)) == fingerprint(job, settings())
+
+
+def test_how_long_state_is_kept_changes_the_fingerprint() -> None:
+    candles = JOBS[0]
+    assert fingerprint(candles, settings(flink={"state_hours": 1})) != fingerprint(candles, settings())
+
+
+def test_a_changed_query_changes_the_fingerprint_and_a_comment_does_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pytest.TempPathFactory
+) -> None:
+    job = Job(name="j", tables=(), views=())
+    folder = ROOT.__class__(str(tmp_path))
+    (folder / "jobs").mkdir()
+    monkeypatch.setattr(plan, "SQL", folder)
+    prints = []
+    for text in ("select a from t", "-- why\n  select a\n    from t\n", "select b from t"):
+        (folder / "jobs" / "j.sql").write_text(text)
+        prints.append(fingerprint(job, settings()))
+    assert prints[0] == prints[1] != prints[2]
+
+
+def test_a_value_that_nobody_gives_is_an_error() -> None:
+    with pytest.raises(KeyError, match="missing"):
+        Template("${missing}").substitute(values(settings()))
+
+
+def test_the_list_names_each_job_with_its_script() -> None:
+    answer = subprocess.run([sys.executable, "-m", "flink_jobs", "list"], cwd=ROOT, capture_output=True, check=True)
+    listed = msgspec.json.decode(answer.stdout)
+    assert [item["name"] for item in listed] == [job.name for job in JOBS]
+    assert all((ROOT / item["script"]).is_file() and len(item["fingerprint"]) == 64 for item in listed)
