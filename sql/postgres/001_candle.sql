@@ -33,7 +33,8 @@ comment on column candle.complete is
 comment on column candle.revision is
 'How many times the candle was corrected after it had closed; 0 while corrections are not counted.';
 comment on column candle.last_trade_time is 'Match time of the newest trade that is counted.';
-comment on column candle.generation is 'Which start from the topics wrote the row; a later one replaces an earlier one.';
+comment on column candle.generation is
+'Which start from the topics wrote the row; a later one replaces an earlier one.';
 comment on column candle.version is 'How many records the row is made of; a row made of fewer never replaces it.';
 
 create table candle_1s partition of candle for values in ('1s') partition by range (start_time);
@@ -91,7 +92,8 @@ create trigger candle_guard before insert or update or delete on candle
 for each row execute function candle_guard();
 
 grant select, insert, update, delete on candle, candle_1s, candle_1m to pricebraid_writer;
-grant select on candle, candle_1s, candle_1m, candle_5m, candle_15m, candle_1h, candle_4h, candle_1d to pricebraid_reader;
+grant select on candle, candle_1s, candle_1m, candle_5m, candle_15m, candle_1h, candle_4h, candle_1d
+to pricebraid_reader;
 alter default privileges in schema public grant select on tables to pricebraid_reader;
 
 create function newest_trade_counted() returns timestamptz language sql stable as $$

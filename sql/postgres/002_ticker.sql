@@ -21,7 +21,8 @@ create table ticker (
 ) with (fillfactor = 50);
 
 comment on column ticker.event_time is 'The venue''s time where its message has one, else the time of receipt.';
-comment on column ticker.receive_time is 'When the message was received here; an earlier one never replaces a later one.';
+comment on column ticker.receive_time is
+'When the message was received here; an earlier one never replaces a later one.';
 
 create function ticker_guard() returns trigger language plpgsql as $$
 begin
