@@ -72,6 +72,10 @@ class IngestSettings(_Section):
     """Sockets to Kafka."""
 
     queue_records: Count = Field(100_000, description="records that wait for Kafka before reading sockets pauses")
+    queue_megabytes: Annotated[int, Field(ge=1, le=2000)] = Field(
+        128, description="megabytes that wait for Kafka before reading sockets pauses"
+    )
+    flush_seconds: Positive = Field(20.0, description="how long stopping waits for Kafka to take what is queued")
     raw_batch_frames: Count = Field(500, description="frames in one record of a raw topic, at most")
     raw_batch_seconds: Positive = Field(1.0, description="how long a frame waits for its batch, at most")
     ticker_seconds: Positive = Field(0.2, description="a symbol's ticker is published at most this often")
@@ -104,6 +108,11 @@ class KafkaSettings(_Section):
 class SequencerSettings(_Section):
     """Doubles, order and lateness."""
 
+    instance: str = Field(
+        "1",
+        pattern=r"^[A-Za-z0-9._-]{1,32}$",
+        description="name of this sequencer: unlike for any two that run at once, the same after a restart",
+    )
     lateness_seconds: Positive = Field(
         3600.0, description="a streamed trade older than the symbol's newest by more than this is late"
     )
