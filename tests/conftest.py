@@ -1,0 +1,43 @@
+"""What tests share: at most one running stack, and a Flink client that talks to its cluster."""
+
+import os
+import warnings
+from collections.abc import Iterator
+
+import pytest
+
+from tests.stacks import PORTS, Stack, Stacks
+
+
+@pytest.fixture(scope="session")
+def stacks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stacks]:
+    """All stacks of this run; what runs at its end is stopped."""
+    keeper = Stacks(tmp_path_factory.mktemp("stacks"))
+    yield keeper
+    keeper.stop()
+
+
+@pytest.fixture
+def stack(stacks: Stacks) -> Stack:
+    """The stack that runs, whichever it is."""
+    return stacks.any()
+
+
+@pytest.fixture
+def flink_home(stack: Stack) -> None:
+    """Let PyFlink use the distribution of the running stack, with our connectors in it."""
+    os.environ["FLINK_HOME"] = str(stack.state / "flink")
+    # The JVM of this process should see what the cluster's see.
+    os.environ["JAVA_TOOL_OPTIONS"] = "-Duser.timezone=UTC"
+    with warnings.catch_warnings():
+        # PyFlink imports Beam, which warns of much that is not ours.
+        warnings.simplefilter("ignore")
+        from flink_jobs.submit import environment
+
+        environment({})
+
+
+@pytest.fixture
+def cluster(flink_home: None) -> dict[str, str]:
+    """Return the Flink options that send a query to the running stack's cluster."""
+    return {"execution.target": "remote", "rest.address": "127.0.0.1", "rest.port": str(PORTS["FLINK"])}

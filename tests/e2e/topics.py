@@ -1,0 +1,50 @@
+"""Reads a topic of the running stack from its beginning."""
+
+import json
+import time
+from typing import Any, NamedTuple
+
+from confluent_kafka import Consumer
+
+from tests.stacks import PORTS
+
+
+class Message(NamedTuple):
+    """Key and value as JSON, and when it was written (milliseconds since the epoch)."""
+
+    key: Any
+    value: Any
+    timestamp: int
+
+
+def read(topic: str, count: int, seconds: float = 30.0) -> list[Message]:
+    """Return the first `count` messages.
+
+    Raises:
+        AssertionError: there were fewer within `seconds`.
+    """
+    consumer = Consumer(
+        {
+            "bootstrap.servers": f"127.0.0.1:{PORTS['KAFKA']}",
+            "group.id": f"test-{time.monotonic_ns()}",
+            "auto.offset.reset": "earliest",
+            "enable.auto.commit": False,
+        }
+    )
+    consumer.subscribe([topic])
+    found: list[Message] = []
+    deadline = time.monotonic() + seconds
+    try:
+        while len(found) < count and time.monotonic() < deadline:
+            for message in consumer.consume(count, timeout=0.5):
+                assert message.error() is None, message.error()
+                key, value = message.key(), message.value()
+                found.append(
+                    Message(
+                        json.loads(key) if key else None, json.loads(value) if value else None, message.timestamp()[1]
+                    )
+                )
+    finally:
+        consumer.close()
+    assert len(found) >= count, f"{topic} holds {len(found)} messages"
+    return found[:count]

@@ -1,0 +1,145 @@
+"""Whole stacks for tests, started by the command itself. Two at once would be too much for a small machine."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.request import urlopen
+
+from market.settings import ROOT
+
+T = TypeVar("T")
+
+PORTS = {
+    "POSTGRES": 24101,
+    "KAFKA": 24102,
+    "KAFKA_CONTROLLER": 24103,
+    "FLINK": 24104,
+    "FLINK_RPC": 24105,
+    "FLINK_BLOB": 24106,
+    "MARKET": 24107,
+    "INGEST": 24108,
+    "SEQUENCER": 24109,
+}
+
+
+def eventually(what: str, check: Callable[[], T | None], seconds: float = 60.0) -> T:
+    """Return what `check` gives once it is truthy.
+
+    Raises:
+        AssertionError: it was not within `seconds`.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        result = check()
+        if result:
+            return result
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds:g} s: {what} (last: {result!r})")
+        time.sleep(0.1)
+
+
+@dataclass
+class Stack:
+    """One stack: where its state lies and what it is told. Everything goes through the command."""
+
+    name: str
+    state: Path
+    arguments: tuple[str, ...]
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def command(self, *arguments: str, check: bool = True, seconds: float = 300) -> subprocess.CompletedProcess[str]:
+        """Run `./pricebraid ARGUMENTS` (without its own making of an environment) and return what it said."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PRICEBRAID_")}
+        environment |= {f"PRICEBRAID_PORTS__{name}": str(port) for name, port in PORTS.items()}
+        environment |= {"PRICEBRAID_STATE_DIR": str(self.state), "PYTHONPATH": str(ROOT), **self.environment}
+        done = subprocess.run(
+            [sys.executable, "-m", "stack", *arguments],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"{arguments} exited with {done.returncode}:\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def up(self, *more: str) -> None:
+        """Start it and wait until it is healthy."""
+        self.command("up", "--detach", *self.arguments, *more)
+
+    def down(self) -> None:
+        """Stop it in order."""
+        self.command("down", check=False)
+
+    def status(self) -> dict[str, Any]:
+        """Return what `status --json` says."""
+        answer: dict[str, Any] = json.loads(self.command("status", "--json", check=False).stdout)
+        return answer
+
+    def part(self, name: str) -> dict[str, Any]:
+        """Return what the status says of one part."""
+        part: dict[str, Any] = self.status()["parts"][name]
+        return part
+
+    def query(self, sql: str, role: str = "reader") -> list[list[str]]:
+        """Return the rows of a query, each value as text."""
+        done = self.command("psql", "--as", role, "-c", f"copy ({sql}) to stdout with (format csv)")
+        return list(csv.reader(io.StringIO(done.stdout)))
+
+    def market(self) -> dict[str, Any]:
+        """Return what the market on localhost says of itself."""
+        with urlopen(f"http://127.0.0.1:{PORTS['MARKET']}/-/status", timeout=5) as answer:
+            facts: dict[str, Any] = json.load(answer)
+        return facts
+
+    def wait_until_played(self, seconds: float = 300) -> None:
+        """Wait until the recording has ended and every part has taken all of it."""
+        eventually("the recording has ended", lambda: self.market()["finished"], seconds)
+        eventually("all trades are counted", self._drained, seconds)
+
+    def _drained(self) -> bool:
+        status = self.status()
+        return status["freshness_seconds"] is not None and status["freshness_seconds"] <= 0 and self._sequenced()
+
+    def _sequenced(self) -> bool:
+        with urlopen(f"http://127.0.0.1:{PORTS['SEQUENCER']}/health", timeout=5) as answer:
+            facts = json.load(answer)
+        return bool(facts["ready"]) and facts["behind"] == 0
+
+
+class Stacks:
+    """Keeps at most one stack running, and starts the one that a test asks for."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.current: Stack | None = None
+
+    def need(self, name: str, *arguments: str, **environment: str) -> Stack:
+        """Return the stack of that name, running; another that runs is stopped first."""
+        if self.current is not None and self.current.name == name:
+            return self.current
+        self.stop()
+        stack = Stack(name, self._folder / name, arguments, environment)
+        self.current = stack
+        stack.up()
+        return stack
+
+    def any(self) -> Stack:
+        """Return the stack that runs, or a small simulated one."""
+        return self.current or self.need("simulated", "--market", "simulated")
+
+    def stop(self) -> None:
+        """Stop what runs."""
+        if self.current is not None:
+            self.current.down()
+            self.current = None
