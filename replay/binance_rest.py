@@ -1,0 +1,239 @@
+"""Binance's REST: what connecting needs (`rest-api.md`, `errors.md`)."""
+
+import math
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from replay.limits import Pool, Rules
+from replay.source import DayFigures, Listing, Source
+
+_SYMBOL = re.compile(r"[A-Z0-9_.]{1,20}")
+_STATUSES = ("TRADING", "HALT", "BREAK", "CANCEL_ONLY", "END_OF_DAY")
+_DECIMALS = 8
+
+
+class RestError(Exception):
+    """A refused request: the venue's negative code and its text."""
+
+    def __init__(self, code: int, text: str, status: int = 400) -> None:
+        super().__init__(text)
+        self.code = code
+        self.status = status
+
+
+class Rest:
+    """Serves `/api/v3/*`.
+
+    All clients share one pool of weight, since the venue counts by address and all of them are on this machine.
+    """
+
+    def __init__(self, source: Source, rules: Rules) -> None:
+        self._source = source
+        self._rules = rules
+        self._pool = Pool(rules.binance.weight, rules.binance.weight_seconds, rules.clock())
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the paths that are served."""
+        return [
+            web.get("/api/v3/ping", self._route(self._ping)),
+            web.get("/api/v3/time", self._route(self._time)),
+            web.get("/api/v3/exchangeInfo", self._route(self._exchange_info, 20)),
+            web.get("/api/v3/ticker/24hr", self._route(self._day, _day_weight)),
+        ]
+
+    def _route(
+        self, answer: Callable[[web.Request], Any], weight: int | Callable[[web.Request], int] = 1
+    ) -> Callable[[web.Request], Any]:
+        async def respond(request: web.Request) -> web.Response:
+            now = self._rules.clock()
+            headers: dict[str, str] = {}
+            try:
+                if not self._pool.take(weight if isinstance(weight, int) else weight(request), now):
+                    headers["Retry-After"] = str(math.ceil(self._pool.reset(now)))
+                    raise RestError(
+                        -1003,
+                        f"Too much request weight used; current limit is {self._pool.limit} request weight per 1"
+                        " MINUTE. Please use WebSocket Streams for live updates to avoid polling the API.",
+                        429,
+                    )
+                body, status = answer(request), 200
+            except RestError as error:
+                body, status = {"code": error.code, "msg": str(error)}, error.status
+            headers["X-MBX-USED-WEIGHT-1M"] = headers["X-MBX-USED-WEIGHT"] = str(self._pool.used)
+            return web.Response(
+                body=msgspec.json.encode(body), status=status, headers=headers, content_type="application/json"
+            )
+
+        return respond
+
+    def _ping(self, request: web.Request) -> dict[str, Any]:
+        _parameters(request)
+        return {}
+
+    def _time(self, request: web.Request) -> dict[str, Any]:
+        _parameters(request)
+        return {"serverTime": _time(request, self._source.now())}
+
+    def _exchange_info(self, request: web.Request) -> dict[str, Any]:
+        given = _parameters(request, "symbol", "symbols", "permissions", "showPermissionSets", "symbolStatus")
+        if len({"symbol", "symbols", "permissions"} & given.keys()) > 1 or (
+            "symbolStatus" in given and {"symbol", "symbols"} & given.keys()
+        ):
+            raise RestError(-1128, "Combination of optional parameters invalid.")
+        listings = self._chosen(given)
+        permissions = given.get("permissions")
+        wanted = "SPOT" in (_array(permissions, "permissions") if permissions else ["SPOT"])
+        status = _status(given)
+        with_sets = given.get("showPermissionSets", "true") != "false"
+        return {
+            "timezone": "UTC",
+            "serverTime": _time(request, self._source.now()),
+            "rateLimits": [
+                {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": self._pool.limit},
+                {"rateLimitType": "RAW_REQUESTS", "interval": "MINUTE", "intervalNum": 5, "limit": 300_000},
+            ],
+            "exchangeFilters": [],
+            "symbols": [_symbol(item, with_sets) for item in listings] if wanted and status == "TRADING" else [],
+        }
+
+    def _day(self, request: web.Request) -> Any:
+        given = _parameters(request, "symbol", "symbols", "type", "symbolStatus")
+        if {"symbol", "symbols"} <= given.keys():
+            raise RestError(-1128, "Combination of optional parameters invalid.")
+        kind = given.get("type", "FULL")
+        if kind not in ("FULL", "MINI"):
+            raise RestError(-1139, "Invalid ticker type.")
+        status = _status(given)
+        if status != "TRADING":
+            if "symbol" in given or "symbols" in given:
+                raise RestError(-1220, "The symbol's status does not match the requested symbolStatus.")
+            return []
+        tickers = [_ticker(request, item, self._source.day("binance", item.code), kind) for item in self._chosen(given)]
+        return tickers[0] if "symbol" in given else tickers
+
+    def _chosen(self, given: dict[str, str]) -> Iterable[Listing]:
+        """Return the listings that `symbol` or `symbols` name, all without either."""
+        listings = {listing.code: listing for listing in self._source.listings("binance")}
+        if "symbol" in given:
+            names = [given["symbol"]]
+        elif "symbols" in given:
+            names = _array(given["symbols"], "symbols")
+        else:
+            return listings.values()
+        for name in names:
+            if not _SYMBOL.fullmatch(name):
+                which = "symbol" if "symbol" in given else "symbols"
+                raise RestError(
+                    -1100,
+                    f"Illegal characters found in parameter '{which}'; legal range is '^[A-Z0-9_.]{{1,20}}$'.",
+                )
+            # One unknown name fails the whole request.
+            if name not in listings:
+                raise RestError(-1121, "Invalid symbol.")
+        return [listings[name] for name in names]
+
+
+def _parameters(request: web.Request, *allowed: str) -> dict[str, str]:
+    given = dict(request.query)
+    for name, value in given.items():
+        if name in allowed and not value:
+            raise RestError(-1105, f"Parameter '{name}' was empty.")
+    read = len(allowed & given.keys())
+    if read < len(given):
+        raise RestError(
+            -1104, f"Not all sent parameters were read; read '{read}' parameter(s) but was sent '{len(given)}'."
+        )
+    return given
+
+
+def _array(text: str, name: str) -> list[str]:
+    if not text.startswith("["):
+        return [text]
+    try:
+        return msgspec.json.decode(text, type=list[str])
+    except msgspec.DecodeError:
+        raise RestError(-1100, f"Illegal characters found in parameter '{name}'.") from None
+
+
+def _status(given: dict[str, str]) -> str:
+    status = given.get("symbolStatus", "TRADING")
+    if status not in _STATUSES:
+        raise RestError(-1122, "Invalid symbolStatus.")
+    return status
+
+
+def _day_weight(request: web.Request) -> int:
+    """Return the weight of a 24-hour ticker request: 2 to 20 symbols, 40 to 100, else 80."""
+    if "symbol" in request.query:
+        return 2
+    symbols = request.query.get("symbols")
+    count = symbols.count(",") + 1 if symbols else 101
+    return 2 if count <= 20 else 40 if count <= 100 else 80
+
+
+def _time(request: web.Request, micros: int) -> int:
+    return micros if request.headers.get("X-MBX-TIME-UNIT", "").upper() == "MICROSECOND" else micros // 1000
+
+
+def _step(decimals: int) -> str:
+    return f"{10**-decimals:.{_DECIMALS}f}"
+
+
+def _symbol(listing: Listing, with_sets: bool) -> dict[str, Any]:
+    tick, step = _step(listing.price_decimals), _step(listing.size_decimals)
+    shown: dict[str, Any] = {
+        "symbol": listing.code,
+        "status": "TRADING",
+        "baseAsset": listing.base,
+        "baseAssetPrecision": _DECIMALS,
+        "quoteAsset": listing.quote,
+        "quotePrecision": _DECIMALS,
+        "quoteAssetPrecision": _DECIMALS,
+        "orderTypes": ["LIMIT", "LIMIT_MAKER", "MARKET"],
+        "isSpotTradingAllowed": True,
+        "isMarginTradingAllowed": False,
+        "filters": [
+            {"filterType": "PRICE_FILTER", "minPrice": tick, "maxPrice": "1000000.00000000", "tickSize": tick},
+            {"filterType": "LOT_SIZE", "minQty": step, "maxQty": "9000000.00000000", "stepSize": step},
+        ],
+        "permissions": [],
+    }
+    if with_sets:
+        shown["permissionSets"] = [["SPOT"]]
+    return shown
+
+
+def _ticker(request: web.Request, listing: Listing, day: DayFigures, kind: str) -> dict[str, Any]:
+    opened, last = day.open or 0, day.last or 0
+    average = day.quote_volume / day.base_volume if day.base_volume else 0
+    change = last - opened
+    full = {
+        "priceChange": f"{change:.8f}",
+        "priceChangePercent": f"{change / opened * 100 if opened else 0:.3f}",
+        "weightedAvgPrice": f"{average:.8f}",
+        "prevClosePrice": f"{opened:.8f}",
+        "lastQty": f"{day.last_size or 0:.8f}",
+        "bidPrice": f"{day.bid or 0:.8f}",
+        "bidQty": f"{day.bid_size or 0:.8f}",
+        "askPrice": f"{day.ask or 0:.8f}",
+        "askQty": f"{day.ask_size or 0:.8f}",
+    }
+    mini = {
+        "symbol": listing.code,
+        "lastPrice": f"{last:.8f}",
+        "openPrice": f"{opened:.8f}",
+        "highPrice": f"{day.high or 0:.8f}",
+        "lowPrice": f"{day.low or 0:.8f}",
+        "volume": f"{day.base_volume:.8f}",
+        "quoteVolume": f"{day.quote_volume:.8f}",
+        "openTime": _time(request, day.open_time),
+        "closeTime": _time(request, day.close_time),
+        "firstId": day.first_id,
+        "lastId": day.last_id,
+        "count": day.count,
+    }
+    return {**mini, **full} if kind == "FULL" else mini
