@@ -10,10 +10,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.request import urlopen
 
-from market.settings import ROOT
+import psycopg
+
+from market.settings import ROOT, load
+from stack.passwords import dsn
+from stack.state import State, market_name
 
 T = TypeVar("T")
 
@@ -95,6 +99,12 @@ class Stack:
         """Return the rows of a query, each value as text."""
         done = self.command("psql", "--as", role, "-c", f"copy ({sql}) to stdout with (format csv)")
         return list(csv.reader(io.StringIO(done.stdout)))
+
+    def connect(self, role: Literal["owner", "writer", "reader"]) -> psycopg.Connection:
+        """Return a connection to its database, in a transaction."""
+        market = self.status()["market"]
+        state = State(self.state, market_name(market))
+        return psycopg.connect(dsn(load(state_dir=self.state, ports={"postgres": PORTS["POSTGRES"]}), state, role))
 
     def market(self) -> dict[str, Any]:
         """Return what the market on localhost says of itself."""

@@ -1,0 +1,39 @@
+"""One part of the stack: a process that is started, watched and stopped."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from signal import SIGTERM
+
+
+def nothing() -> None:
+    """The preparation of a part that needs none."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A process of the stack: how it is prepared, started, asked whether it is ready, and stopped.
+
+    `command` becomes the part: whatever it execs, the first process stays the part's own, so a
+    signal to it reaches the part itself.
+    """
+
+    name: str
+    """`postgres`, `kafka`, `jobmanager`, `taskmanager-1`, `market`, `sequencer`, `ingest`."""
+    command: list[str]
+    env: dict[str, str]
+    """The complete environment of the process; nothing is inherited."""
+    cwd: Path
+    endpoint: str
+    """Where people and programs reach it, as shown by `status`."""
+    ready: Callable[[], str | None]
+    """None where the part answers in its own protocol, else one line why not yet. Never raises; takes under 2 s."""
+    prepare: Callable[[], None] = nothing
+    """Runs before every start and may be repeated at will; raises StackError."""
+    user: str | None = None
+    """The unprivileged user to run as, where we are root."""
+    stop_signal: int = SIGTERM
+    stop_seconds: float = 20.0
+    """How long an orderly stop may take, in seconds, before the process is killed."""
+    after: tuple[str, ...] = ()
+    """The parts that must be ready before this one starts."""

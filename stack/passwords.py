@@ -1,0 +1,71 @@
+"""The database's roles, their passwords (one file a market, readable by its owner only), and addresses for them."""
+
+import json
+import os
+import secrets
+from typing import Literal
+from urllib.parse import quote
+
+from market.settings import Settings
+from stack.errors import StackError
+from stack.state import State
+
+SUPERUSER = "postgres"
+
+Role = Literal["owner", "writer", "reader"]
+ROLES: dict[Role, str] = {"owner": "pricebraid", "writer": "pricebraid_writer", "reader": "pricebraid_reader"}
+
+
+def make_secrets(state: State) -> dict[str, str]:
+    """Write a new password for each role into the market's file, in place of those before, and return them.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    passwords = {name: secrets.token_urlsafe(24) for name in (SUPERUSER, *ROLES.values())}
+    state.secrets.unlink(missing_ok=True)
+    descriptor = os.open(state.secrets, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(passwords, file)
+    return passwords
+
+
+def read_secrets(state: State) -> dict[str, str]:
+    """Return the password of each role of the market's database.
+
+    Raises:
+        StackError: there are none, or they are broken.
+    """
+    try:
+        found: dict[str, str] = json.loads(state.secrets.read_text())
+        if {SUPERUSER, *ROLES.values()} <= found.keys():
+            return found
+    except (OSError, ValueError, AttributeError) as error:
+        reason = str(error)
+    else:
+        reason = "a role is missing in it"
+    raise StackError(
+        f"The passwords of the database cannot be read from {state.secrets}: {reason}.",
+        f"Restore that file; without it, the market can only start over: stop it and delete {state.folder}.",
+    )
+
+
+def dsn(settings: Settings, state: State, role: Role = "owner") -> str:
+    """Return the address of the database for a role, password included; the reader needs none.
+
+    Raises:
+        StackError: the market has no secrets yet, or they are broken.
+    """
+    name = ROLES[role]
+    who = name if role == "reader" else f"{name}:{quote(read_secrets(state)[name], safe='')}"
+    return f"postgresql://{who}@{settings.postgres.host}:{settings.ports.postgres}/{settings.postgres.database}"
+
+
+def superuser_dsn(settings: Settings, state: State, database: str = "postgres") -> str:
+    """Return the address of a database for the superuser, password included.
+
+    Raises:
+        StackError: the market has no secrets yet, or they are broken.
+    """
+    password = quote(read_secrets(state)[SUPERUSER], safe="")
+    return f"postgresql://{SUPERUSER}:{password}@{settings.postgres.host}:{settings.ports.postgres}/{database}"
