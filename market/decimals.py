@@ -22,7 +22,7 @@ def parse(text: str) -> Decimal:
     """Return the decimal number that `text` writes.
 
     Raises:
-        UnfitNumber: it is not a finite decimal number.
+        UnfitNumber: it is not a finite decimal number, or of an absurd size.
     """
     try:
         number = Decimal(text)
@@ -30,6 +30,9 @@ def parse(text: str) -> Decimal:
         raise UnfitNumber(f"{text!r} is not a decimal number") from None
     if not number.is_finite():
         raise UnfitNumber(f"{text!r} is not a finite number")
+    # An exponent can stand for more digits than there is memory.
+    if len(text) > 2 * PRECISION or abs(number.adjusted()) > PRECISION:
+        raise UnfitNumber(f"{text[:80]!r} has more digits than DECIMAL({PRECISION}, {SCALE}) holds")
     return number
 
 

@@ -35,6 +35,12 @@ def test_what_is_no_number_is_refused(text: str) -> None:
         parse(text)
 
 
+@pytest.mark.parametrize("text", ["1e999999999", "1e-999999999", "1" * 200, "0." + "0" * 200])
+def test_a_number_of_absurd_size_is_refused_before_it_is_written_out(text: str) -> None:
+    with pytest.raises(UnfitNumber, match="more digits"):
+        parse(text)
+
+
 @pytest.mark.parametrize("text", ["100000000000000000000", "0.0000000000000000001", "1e30", "1e-19"])
 def test_a_number_of_too_many_digits_is_refused(text: str) -> None:
     with pytest.raises(UnfitNumber, match="more digits"):
