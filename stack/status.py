@@ -1,0 +1,130 @@
+"""The status as people and programs get it: the contract's JSON, and a table."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from stack import running
+from stack.board import Report
+from stack.facts import Facts
+from stack.state import State
+
+NOTHING: dict[str, Any] = {
+    "market": None,
+    "parts": {},
+    "venues": {},
+    "freshness_seconds": None,
+    "disk_days_left": None,
+}
+"""The status where nothing runs."""
+
+_COLOURS = {"healthy": "green", "starting": "cyan", "restarting": "yellow", "failed": "red", "stopped": "dim"}
+
+
+def part_status(report: Report) -> dict[str, Any]:
+    """Return the contract's view of one part: `healthy`, `starting`, `restarting`, `failed` or `stopped`."""
+    return {
+        "state": "starting" if report.state == "waiting" else report.state,
+        "endpoint": report.endpoint,
+        "pid": report.pid,
+        "restarts": report.restarts,
+        "reason": report.reason,
+        **report.facts,
+    }
+
+
+def compose(
+    market: str, phase: str, doing: str, *, reports: dict[str, Report], steps: set[str], facts: Facts
+) -> dict[str, Any]:
+    """Return the status: what the contract names, and `phase` (starting, running, stopping), `doing`, `steps`."""
+    return {
+        "market": market,
+        "phase": phase,
+        "doing": doing,
+        "parts": {name: part_status(report) for name, report in reports.items() if name not in steps},
+        "steps": {name: part_status(report)["state"] for name, report in reports.items() if name in steps},
+        "venues": facts.venues,
+        "freshness_seconds": facts.freshness_seconds,
+        "disk_days_left": None if facts.disk_days_left is None else round(facts.disk_days_left, 1),
+    }
+
+
+def read(root: Path) -> dict[str, Any] | None:
+    """Return the status of what runs under the state folder, None where nothing runs."""
+    found = running.find(root)
+    if found is None:
+        return None
+    state = State.for_settings(found.load_settings())
+    try:
+        status: dict[str, Any] = msgspec.json.decode(running.status_path(state).read_bytes())
+    except (FileNotFoundError, msgspec.DecodeError):
+        return {**NOTHING, "market": found.market, "phase": "starting", "doing": ""}
+    return status
+
+
+def _parts_table(status: dict[str, Any]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("part", "state", "endpoint", "restarts", ""):
+        table.add_column(column, overflow="fold" if not column else "ellipsis", no_wrap=bool(column))
+    for name, part in status["parts"].items():
+        state = part["state"]
+        note = part.get("reason") or ""
+        if part.get("restored_from"):
+            note = f"{note}{'; ' if note else ''}resumed from {part['restored_from']}"
+        table.add_row(
+            name,
+            Text(state, _COLOURS.get(state, "")),
+            part.get("endpoint") or "",
+            str(part.get("restarts") or ""),
+            Text(note.splitlines()[0] if note else "", "dim"),
+        )
+    return table
+
+
+def _venues_table(status: dict[str, Any]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("venue", "connected", "last message", "trades", "open gaps"):
+        table.add_column(column, no_wrap=True)
+    for name, venue in status["venues"].items():
+        age = venue["last_message_age_seconds"]
+        table.add_row(
+            name,
+            Text("yes", "green") if venue["connected"] else Text("no", "red"),
+            "never" if age is None else f"{age:.1f} s ago",
+            f"{venue['trades']:,}",
+            str(venue["gaps_open"]),
+        )
+    return table
+
+
+def shown(status: dict[str, Any]) -> Group:
+    """Return the status as people read it."""
+    fresh, days = status["freshness_seconds"], status["disk_days_left"]
+    lines = [
+        f"market     {status['market']}",
+        f"candles    {'not known yet' if fresh is None else f'{fresh:.2f} s behind the newest trade'}",
+        f"disk       {'not measured yet, or not growing' if days is None else f'{days:,.1f} days left at this growth'}",
+    ]
+    if status.get("phase") not in (None, "running"):
+        lines.insert(1, f"phase      {status['phase']} {status.get('doing', '')}".rstrip())
+    return Group("\n".join(lines), "", _parts_table(status), "", _venues_table(status))
+
+
+def progress(status: dict[str, Any], seconds: float) -> Table:
+    """Return how far everything has come up, after so many seconds: what is ready, and what is waited for."""
+    table = Table.grid(padding=(0, 2))
+    ready = [name for name, part in status["parts"].items() if part["state"] == "healthy"]
+    table.add_row(Text(f"{seconds:5.1f} s", "dim"), Text(", ".join(ready), "green"))
+    if status.get("doing"):
+        table.add_row("", Text(status["doing"], "cyan"))
+    for name, part in status["parts"].items():
+        if part["state"] != "healthy":
+            reason = (part.get("reason") or "").splitlines()
+            table.add_row(
+                "", Text.assemble((name, _COLOURS.get(part["state"], "")), f"  {reason[0] if reason else ''}")
+            )
+    return table

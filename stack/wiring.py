@@ -1,0 +1,127 @@
+"""Pricebraid itself: which parts, steps and jobs there are for a market, and what each needs."""
+
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+from market import topics
+from market.settings import ROOT, Settings
+from stack import jobplan
+from stack.conductor import Conductor
+from stack.environment import base_environment, child_environment, effective
+from stack.facts import Watch
+from stack.flink import flink_environment
+from stack.flinkrest import FlinkRest
+from stack.java import find
+from stack.jobs import Jobs
+from stack.jobstore import JobStore
+from stack.kafka import create_topics
+from stack.migrations import migrate
+from stack.part import Part
+from stack.parts import all_parts
+from stack.probes import get_json
+from stack.python_parts import ingest_part
+from stack.recorded import scan_path, symbols_listed, with_channels
+from stack.retained import retained
+from stack.state import State
+from stack.submit import Client, Definition, command, definitions
+from stack.upkeep import maintain
+
+SUBMISSIONS_AT_ONCE = 1
+
+
+class Wiring:
+    """Adds everything to a conductor. `settings` become complete as the market tells its symbols."""
+
+    def __init__(self, settings: Settings, state: State, watch: Watch, *, fresh: bool) -> None:
+        self.settings = effective(settings)
+        self.state = state
+        self.client = Client()
+        self._watch = watch
+        self._fresh = fresh
+        self._began: int | None = None
+        self._recording = settings.market not in ("live", "simulated")
+        if self._recording:
+            recorded = scan_path(Path(settings.market))
+            self.settings = with_channels(self.settings, recorded)
+            self._began = recorded.began
+        # The market on localhost knows what it lists; only what was asked for by name goes before that.
+        self._ask_symbols = self._recording or (
+            settings.market == "simulated" and "symbols" not in settings.model_fields_set
+        )
+
+    def market_now(self) -> int | None:
+        """Return the market's now, microseconds since the epoch, UTC; None while no trade was seen."""
+        return self._watch.facts.market_now
+
+    def sequencer_drained(self) -> bool:
+        """Tell whether the sequencer has read everything; also when it does not answer."""
+        try:
+            return bool(get_json(self.settings.ports.sequencer, "/health").get("behind", 0) == 0)
+        except ConnectionError:
+            return True
+
+    def build(self, conductor: Conductor) -> None:
+        """Add all parts, steps and jobs.
+
+        Raises:
+            StackError: a part cannot be made on this machine.
+        """
+        parts = {part.name: part for part in all_parts(self.settings, self.state)}
+        needs: dict[str, tuple[str, ...]] = {"sequencer": ("topics",), "ingest": ("topics",)}
+        if self._ask_symbols:
+            needs["ingest"] = ("topics", "symbols")
+            conductor.add_step("symbols", ("market",), self._take_symbols)
+        for name, part in parts.items():
+            conductor.add_part(partial(self._part, part), *needs.get(name, ()))
+        conductor.add_step("topics", ("kafka",), self._make_topics)
+        conductor.add_step("migrations", ("postgres",), self._migrate)
+        cluster = tuple(name for name in parts if name == "jobmanager" or name.startswith("taskmanager-"))
+        conductor.add_jobs(
+            Jobs(
+                self._definitions,
+                (*cluster, "topics", "migrations"),
+                store=JobStore(self.state),
+                rest=FlinkRest(f"http://127.0.0.1:{self.settings.ports.flink}"),
+                submitter=self._submit,
+                board=conductor.board,
+                fresh_from=self._fresh_from if self._fresh else None,
+                at_once=SUBMISSIONS_AT_ONCE,
+            )
+        )
+
+    def _part(self, first: Part) -> Part:
+        """Return the part as the settings are by now: ingest is told the market's symbols."""
+        return ingest_part(self.settings) if first.name == "ingest" else first
+
+    def _take_symbols(self) -> None:
+        symbols = symbols_listed(self.settings.ports.market, both=not self._recording)
+        self.settings = self.settings.model_copy(update={"symbols": symbols})
+
+    def _make_topics(self) -> None:
+        create_topics(self.settings.kafka.bootstrap, topics.topics(self.settings.kafka))
+
+    def _migrate(self) -> None:
+        migrate(self.settings, self.state)
+        maintain(self.settings, self.state, self.market_now() or self._began or time.time_ns() // 1000)
+        self._watch.database_ready()
+
+    def _definitions(self) -> list[Definition]:
+        return definitions({**base_environment(), **child_environment(self.settings), "PYTHONPATH": str(ROOT)})
+
+    def _submit(self, job: Definition, generation: int, from_time: int, restore: str | None) -> str:
+        arguments = command(
+            self.state.flink_home / "bin" / "flink",
+            sys.executable,
+            job,
+            generation=generation,
+            from_time=from_time,
+            restore=restore,
+        )
+        env = flink_environment(self.settings, self.state, find())
+        env["PRICEBRAID_POSTGRES__WRITER_PASSWORD"] = env["PGPASSWORD"]
+        return self.client.submit(arguments, env, self.state.logs / f"job-{job.name}.log")
+
+    def _fresh_from(self) -> int:
+        return jobplan.first_whole_day(retained(self.settings.kafka.bootstrap, topics.TRADES), time.time_ns() // 1000)
