@@ -26,13 +26,15 @@ class RecordedMarket:
     """A recording as a source.
 
     Playing begins when every stream of trades in it has a subscriber, or `start_wait` seconds after the first
-    subscription. While nobody is subscribed to anything it pauses, and begins again by the same rule. Frames that
-    nobody is subscribed to are passed over, and so are frames that belong to no channel, which are counted.
+    subscription; and when nobody has subscribed to anything more for `settle` seconds, unless all that it holds has a
+    subscriber, so that who subscribes to one channel after the other misses nothing of any. While nobody is subscribed
+    to anything it pauses, and begins again by the same rule. Frames that nobody is subscribed to are passed over, and
+    so are frames that belong to no channel, which are counted.
     """
 
     kind: Kind = "recording"
 
-    def __init__(self, path: Path, speed: float | None = None, start_wait: float = 30.0) -> None:
+    def __init__(self, path: Path, speed: float | None = None, start_wait: float = 30.0, settle: float = 0.5) -> None:
         """Read through the recording once, to know what it holds; `speed` null is as fast as the clients read.
 
         Raises:
@@ -41,6 +43,7 @@ class RecordedMarket:
         self._files = recordings.files(path)
         self._speed = speed
         self._start_wait = start_wait
+        self._settle = settle
         self._total = self._passed = self._skipped = 0
         self._clock = 0
         self._finished = False
@@ -101,19 +104,24 @@ class RecordedMarket:
         loop = asyncio.get_running_loop()
         awaited = [channel for channel, (venue, _) in self._channels.items() if recorded.is_trades(venue, channel)]
         deadline: float | None = None
+        quiet_at = loop.time() + self._settle
         while True:
+            now = loop.time()
             if not hub.subscribed:
-                deadline = None
-            elif all(hub.wanted(channel) for channel in awaited or self._channels):
-                return
-            elif deadline is None:
-                deadline = loop.time() + self._start_wait
-            elif loop.time() >= deadline:
-                return
+                deadline = wake = None
+            else:
+                deadline = wake = deadline or now + self._start_wait
+                if now >= deadline or all(hub.wanted(channel) for channel in self._channels):
+                    return
+                if awaited and all(hub.wanted(channel) for channel in awaited):
+                    if now >= quiet_at:
+                        return
+                    wake = min(deadline, quiet_at)
             hub.changed.clear()
             try:
-                async with asyncio.timeout_at(deadline):
+                async with asyncio.timeout_at(wake):
                     await hub.changed.wait()
+                quiet_at = loop.time() + self._settle
             except TimeoutError:
                 continue
 

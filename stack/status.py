@@ -68,21 +68,31 @@ def read(root: Path) -> dict[str, Any] | None:
 
 def _parts_table(status: dict[str, Any]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("part", "state", "endpoint", "restarts", ""):
-        table.add_column(column, overflow="fold" if not column else "ellipsis", no_wrap=bool(column))
+    # Where the terminal is narrow, the endpoints give way.
+    table.add_column("part", no_wrap=True, min_width=max(map(len, status["parts"]), default=0))
+    table.add_column("state", no_wrap=True, min_width=10)
+    table.add_column("restarts", justify="right", no_wrap=True, min_width=8)
+    table.add_column("endpoint", no_wrap=True, overflow="ellipsis")
     for name, part in status["parts"].items():
         state = part["state"]
-        note = part.get("reason") or ""
-        if part.get("restored_from"):
-            note = f"{note}{'; ' if note else ''}resumed from {part['restored_from']}"
         table.add_row(
-            name,
-            Text(state, _COLOURS.get(state, "")),
-            part.get("endpoint") or "",
-            str(part.get("restarts") or ""),
-            Text(note.splitlines()[0] if note else "", "dim"),
+            name, Text(state, _COLOURS.get(state, "")), str(part.get("restarts") or ""), part.get("endpoint") or ""
         )
     return table
+
+
+def _notes(status: dict[str, Any]) -> list[str]:
+    """Return what is to be known of the parts besides: why one is not healthy, what a job goes on from."""
+    notes = []
+    for name, part in status["parts"].items():
+        reason = (part.get("reason") or "").splitlines()
+        if reason:
+            notes.append(f"{name}: {reason[0]}")
+        if part.get("restored_from"):
+            folder = Path(part["restored_from"])
+            what = "savepoint" if folder.name.startswith("savepoint") else f"checkpoint {folder.parent.name[:8]}/"
+            notes.append(f"{name} resumed from {what}{'' if what == 'savepoint' else folder.name}")
+    return notes
 
 
 def _venues_table(status: dict[str, Any]) -> Table:
@@ -111,7 +121,8 @@ def shown(status: dict[str, Any]) -> Group:
     ]
     if status.get("phase") not in (None, "running"):
         lines.insert(1, f"phase      {status['phase']} {status.get('doing', '')}".rstrip())
-    return Group("\n".join(lines), "", _parts_table(status), "", _venues_table(status))
+    notes = [Text(note, "dim") for note in _notes(status)]
+    return Group("\n".join(lines), "", _parts_table(status), *notes, "", _venues_table(status))
 
 
 def progress(status: dict[str, Any], seconds: float) -> Table:

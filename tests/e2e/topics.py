@@ -4,7 +4,7 @@ import json
 import time
 from typing import Any, NamedTuple
 
-from confluent_kafka import Consumer
+from confluent_kafka import Consumer, TopicPartition
 
 from tests.stacks import PORTS
 
@@ -48,3 +48,14 @@ def read(topic: str, count: int, seconds: float = 30.0) -> list[Message]:
         consumer.close()
     assert len(found) >= count, f"{topic} holds {len(found)} messages"
     return found[:count]
+
+
+def count(topic: str) -> int:
+    """Return how many records the topic holds."""
+    consumer = Consumer({"bootstrap.servers": f"127.0.0.1:{PORTS['KAFKA']}", "group.id": "test-count"})
+    try:
+        partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        ends = [consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=10) for number in partitions]
+    finally:
+        consumer.close()
+    return sum(high - low for low, high in ends)

@@ -136,6 +136,17 @@ async def test_it_begins_after_a_while_though_a_trade_stream_is_not_subscribed(t
         assert market.progress().sent == 3
 
 
+async def test_who_subscribes_to_one_channel_after_the_other_misses_nothing(tmp_path: Path) -> None:
+    book = {"stream": "btcusdt@bookTicker", "data": {"u": 1, "s": "BTCUSDT", "b": "1", "B": "1", "a": "2", "A": "1"}}
+    write_recording(tmp_path / "binance-1.frames.gz", [(START, book), (START + 1, agg("BTCUSDT", 1, 0))])
+    market = RecordedMarket(tmp_path)
+    async with running(market) as server, socket(f"{server.ws_url}/ws/btcusdt@aggTrade") as opened:
+        await until(lambda: server.hub.subscribed == 1)
+        await ask(opened, {"method": "SUBSCRIBE", "params": ["btcusdt@bookTicker"], "id": 1})
+        assert (await receive(opened))["u"] == 1
+        assert (await receive(opened))["a"] == 1
+
+
 async def test_it_pauses_while_nobody_is_subscribed(tmp_path: Path) -> None:
     frames = [(START + number * SECOND // 100, agg("BTCUSDT", number, 0)) for number in range(60)]
     write_recording(tmp_path / "binance-1.frames.gz", frames)
