@@ -57,7 +57,7 @@ def run(view: str, golden: Golden, folder: Path, options: dict[str, str], *, str
     filled = values(settings, from_time=micros(golden.from_time))
     for file, statement in zip(job.files(), statements(job, filled), strict=True):
         name = Path(file).stem
-        if file.startswith("tables/"):
+        if file.startswith("tables/") and "'connector' = 'kafka'" in statement:
             _write(SQL / file, golden.given.get(name, []), folder / name)
             source = f") with ('connector' = 'filesystem', 'path' = '{folder / name}', 'format' = 'json')"
             tables.execute_sql(_CONNECTOR.split(statement)[0] + source)
