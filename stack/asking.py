@@ -21,9 +21,14 @@ def ask(url: str, seconds: float = 2.0, *, body: dict[str, Any] | None = None, m
     Raises:
         NoAnswer: nobody answered within `seconds`, or with an HTTP error, or not in JSON.
     """
-    local = httpx2.URL(url).host in ("127.0.0.1", "localhost")
+    address = httpx2.URL(url)
+    local = address.host in ("127.0.0.1", "localhost")
+    # Reading the certificates takes longer than the question, and plain HTTP has no use for them.
+    certificates = address.scheme == "https"
     try:
-        with httpx2.Client(timeout=seconds, trust_env=not local, follow_redirects=True) as client:
+        with httpx2.Client(
+            timeout=seconds, trust_env=not local, verify=certificates, follow_redirects=not local
+        ) as client:
             answer = client.request(method or ("GET" if body is None else "POST"), url, json=body)
             if answer.status_code >= 400:
                 raise NoAnswer(f"{url} answers {answer.status_code}: {answer.text[:500]}", answer.status_code)

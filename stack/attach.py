@@ -224,7 +224,7 @@ class Rate:
         while now - self._samples[0][0] > RATE_SECONDS:
             self._samples.popleft()
         (began, first), (end, newest) = self._samples[0], self._samples[-1]
-        return (newest - first) / (end - began) if end - began >= 1.0 else None
+        return (newest - first) / (end - began) if end - began >= 3.0 else None
 
 
 def follow(supervisor: Supervisor, console: Console) -> None:

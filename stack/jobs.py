@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,30 +20,18 @@ from stack.jobplan import Run
 from stack.jobstore import JobStore
 from stack.keeper import Patience, backoff
 from stack.submit import Definition
+from stack.tracked import Tracked
 
 log = logging.getLogger(__name__)
 
 Submitter = Callable[[Definition, int, int, str | None], str]
 """Submits a job with generation, from_time (µs) and the path to resume from; returns the job id."""
 
-CHECKPOINT_LOOKS = 5.0
-"""Seconds between looks at what a job's checkpoints came to."""
+CHECKPOINT_LOOKS = 2
+"""At every so many looks, what became of the jobs' checkpoints is asked too."""
 
-
-class _Tracked:
-    def __init__(self, definition: Definition) -> None:
-        self.definition = definition
-        self.job_id: str | None = None
-        self.submission: Future[None] | None = None
-        self.restarts = 0
-        self.failures = 0
-        self.not_before = 0.0
-        self.healthy_since: float | None = None
-        self.was_healthy = False
-        self.restored_from: str | None = None
-        self.restored_at: int | None = None
-        self.reason: str | None = None
-        self.error: StackError | None = None
+DOUBT_SECONDS = 15.0
+"""How long after the loss of a TaskManager a job must show that it was resumed; then it had nothing there."""
 
 
 class Jobs:
@@ -61,6 +49,7 @@ class Jobs:
         fresh_from: Callable[[], int] | None = None,
         at_once: int = 1,
         patience: Patience | None = None,
+        look_seconds: float = 1.0,
     ) -> None:
         """`fresh_from` makes all jobs start over: it gives the time (µs) from which they count."""
         self._definitions = definitions
@@ -72,8 +61,10 @@ class Jobs:
         self._fresh_from = fresh_from
         self._at_once = at_once
         self._patience = patience or Patience()
-        self._tracked: list[_Tracked] = []
-        self._next_look = 0.0
+        self._look_seconds = look_seconds
+        self._tracked: list[Tracked] = []
+        self._looks = 0
+        self._workers: dict[str, int | None] = {}
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
@@ -85,7 +76,7 @@ class Jobs:
 
     def _run(self) -> None:
         try:
-            self._tracked = [_Tracked(definition) for definition in self._definitions()]
+            self._tracked = [Tracked(definition) for definition in self._definitions()]
             for job in self._tracked:
                 self._post(job, "waiting", "waits for the cluster")
             if not self._board.wait_for(self._after, self._stopping):
@@ -104,7 +95,7 @@ class Jobs:
         with ThreadPoolExecutor(self._at_once, "submit") as pool:
             while not self._stopping.is_set():
                 self._look(pool)
-                self._stopping.wait(1.0)
+                self._stopping.wait(self._look_seconds)
 
     def _look(self, pool: ThreadPoolExecutor) -> None:
         try:
@@ -114,9 +105,9 @@ class Jobs:
                 if job.submission is None:
                     self._post(job, "restarting" if job.was_healthy else "starting", "the JobManager does not answer")
             return
-        look_deeper = time.monotonic() >= self._next_look
-        if look_deeper:
-            self._next_look = time.monotonic() + CHECKPOINT_LOOKS
+        self._notice_lost_workers()
+        self._looks += 1
+        look_deeper = self._looks % CHECKPOINT_LOOKS == 0
         for job in self._tracked:
             if job.submission is not None:
                 if not job.submission.done():
@@ -131,37 +122,62 @@ class Jobs:
         if look_deeper and all(job.healthy_since is not None for job in self._tracked):
             self._store.clean([job.definition.name for job in self._tracked])
 
-    def _judge(self, job: _Tracked, views: dict[str, JobView], pool: ThreadPoolExecutor) -> None:
+    def _notice_lost_workers(self) -> None:
+        """Doubt every job once a TaskManager has died: Flink says that all is well until it misses its heartbeats."""
+        reports = self._board.read()
+        pids = {name: reports[name].pid for name in self._after if name in reports and name.startswith("taskmanager")}
+        if any(self._workers.get(name) not in (None, pid) for name, pid in pids.items()):
+            for job in self._tracked:
+                job.doubtful_until = time.monotonic() + DOUBT_SECONDS
+        self._workers = pids
+
+    def _judge(self, job: Tracked, views: dict[str, JobView], pool: ThreadPoolExecutor) -> None:
         view = views.get(job.job_id) if job.job_id else None
         if view is not None and view.state not in ENDED:
-            if view.healthy:
-                job.was_healthy = True
-                if job.healthy_since is None:
-                    job.healthy_since = time.monotonic()
-                    log.info("job %s runs", job.definition.name, extra={"job_id": job.job_id})
-                self._post(job, "healthy", job.reason)
-            else:
-                again = view.state in ("RESTARTING", "FAILING") or job.was_healthy
-                detail = f"Flink: {view.state.lower()}, {view.running} of {view.tasks} tasks run"
-                job.healthy_since = None
-                self._post(job, "restarting" if again else "starting", detail)
+            self._judge_running(job, view)
             return
         if job.job_id is not None:
             self._lost(job, view)
-        if job.error is not None and job.error.remedy:
+        if self._may_submit(job) and not self._cancelled_stray(job, views):
+            self._post(job, "restarting" if job.was_healthy else "starting", "is submitted")
+            job.submission = pool.submit(self._submit, job)
+
+    def _judge_running(self, job: Tracked, view: JobView) -> None:
+        if not view.healthy:
+            again = view.state in ("RESTARTING", "FAILING") or job.was_healthy
+            job.healthy_since = None
+            detail = f"Flink: {view.state.lower()}, {view.running} of {view.tasks} tasks run"
+            self._post(job, "restarting" if again else "starting", detail)
             return
-        missing = self._board.missing(self._after)
-        if missing or time.monotonic() < job.not_before:
-            return
+        if job.healthy_since is None or time.monotonic() < job.doubtful_until:
+            if self._look_at_checkpoints(job):
+                job.doubtful_until = 0.0
+            if time.monotonic() < job.doubtful_until:
+                self._post(job, "restarting", "a TaskManager was lost")
+                return
+        job.was_healthy = True
+        if job.healthy_since is None:
+            job.healthy_since = time.monotonic()
+            log.info("job %s runs", job.definition.name, extra={"job_id": job.job_id})
+        self._post(job, "healthy", job.reason)
+
+    def _may_submit(self, job: Tracked) -> bool:
+        if (job.error is not None and job.error.remedy) or time.monotonic() < job.not_before:
+            return False
+        # Candles come first, as soon as they can: two clients at once on two cores take each twice as long.
+        first = self._tracked[0]
+        return (job is first or first.was_submitted) and not self._board.missing(self._after)
+
+    def _cancelled_stray(self, job: Tracked, views: dict[str, JobView]) -> bool:
+        """Cancel a run of the job that is not known here, as a submission that was cut off leaves it."""
         for stray in views.values():
             if stray.name == job.definition.name and stray.state not in ENDED:
                 log.warning("cancelling a run of %s that nobody submitted", stray.name, extra={"job_id": stray.job_id})
                 self._rest.cancel(stray.job_id)
-                return
-        self._post(job, "restarting" if job.was_healthy else "starting", "is submitted")
-        job.submission = pool.submit(self._submit, job)
+                return True
+        return False
 
-    def _lost(self, job: _Tracked, view: JobView | None) -> None:
+    def _lost(self, job: Tracked, view: JobView | None) -> None:
         """Note that the run which should be there has ended, and when to submit the next one."""
         why = "the JobManager does not know the job" if view is None else f"the job is {view.state.lower()}"
         if view is not None and view.state == "FAILED":
@@ -169,7 +185,7 @@ class Jobs:
         # A forgotten job is no fault of its own; a failed one may fail again at once.
         self._failed(job, StackError(why), counts=view is not None)
 
-    def _failed(self, job: _Tracked, error: StackError, *, counts: bool = True) -> None:
+    def _failed(self, job: Tracked, error: StackError, *, counts: bool = True) -> None:
         healthy_for = time.monotonic() - job.healthy_since if job.healthy_since else 0.0
         job.failures = (1 if healthy_for >= self._patience.calm else job.failures + 1) if counts else 0
         job.healthy_since, job.job_id = None, None
@@ -181,7 +197,7 @@ class Jobs:
         log.warning("job %s: %s; submitting it again in %.1f s", job.definition.name, error.message, pause)
         self._post(job, "failed" if hopeless else "restarting", error.message, fatal=hopeless)
 
-    def _submit(self, job: _Tracked) -> None:
+    def _submit(self, job: Tracked) -> None:
         """Submit one job; runs in the pool. Every end is noted on the job."""
         name, fingerprint = job.definition.name, job.definition.fingerprint
         try:
@@ -198,26 +214,28 @@ class Jobs:
             log.exception("job %s could not be submitted", name)
             self._failed(job, StackError(f"could not be submitted: {problem!r}"))
             return
-        job.job_id, job.error = job_id, None
+        job.was_submitted = True
+        job.job_id, job.error, job.doubtful_until = job_id, None, 0.0
         job.restored_from, job.restored_at = path, None
         log.info("%s", f"resumed {name} from {path}" if path else f"started {name} with no state")
         self._post(job, "restarting" if job.was_healthy else "starting", "was submitted")
 
-    def _look_at_checkpoints(self, job: _Tracked) -> None:
-        """Notice where Flink itself resumed the job, after the loss of a TaskManager."""
+    def _look_at_checkpoints(self, job: Tracked) -> bool:
+        """Notice where Flink itself resumed the job, after the loss of a TaskManager; return whether it did."""
         if job.job_id is None:
-            return
+            return False
         seen = self._rest.checkpoints(job.job_id)
         if seen.restored_from is None or seen.restored_at == job.restored_at:
-            return
+            return False
         first_sight, job.restored_at = job.restored_at is None, seen.restored_at
         path = local_path(seen.restored_from)
         if first_sight and path == job.restored_from:
-            return
+            return False
         job.restored_from = path
         log.info("resumed %s from %s", job.definition.name, path)
+        return True
 
-    def _post(self, job: _Tracked, state: Condition, reason: str | None = None, *, fatal: bool = False) -> None:
+    def _post(self, job: Tracked, state: Condition, reason: str | None = None, *, fatal: bool = False) -> None:
         record = self._store.record(job.definition.name)
         facts: dict[str, Any] = {
             "job_id": job.job_id,
@@ -236,7 +254,7 @@ class Jobs:
         self._board.wake()
         if self._thread.ident is not None:
             self._thread.join(timeout=5)
-        triggers: dict[str, tuple[_Tracked, str]] = {}
+        triggers: dict[str, tuple[Tracked, str]] = {}
         for job in self._tracked:
             if job.job_id is None:
                 continue

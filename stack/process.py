@@ -178,6 +178,16 @@ def _ours(entry: Recorded) -> list[psutil.Process]:
     return found
 
 
+def _wait_until_gone(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Wait until the processes have ended, also those whose exit nobody asks for; return those that have not."""
+    deadline = time.monotonic() + seconds
+    while True:
+        left = [process for process in processes if create_time(process.pid) is not None and process.is_running()]
+        if not left or time.monotonic() > deadline:
+            return left
+        time.sleep(0.05)
+
+
 def stop_leftovers(entries: dict[str, Recorded], order: Callable[[str], int]) -> list[str]:
     """Stop recorded processes that still run, in order; return their names.
 
@@ -195,9 +205,9 @@ def stop_leftovers(entries: dict[str, Recorded], order: Callable[[str], int]) ->
         for process in main:
             with contextlib.suppress(psutil.Error):
                 process.send_signal(entry.stop_signal)
-        _, remaining = psutil.wait_procs(main, timeout=entry.stop_seconds)
+        remaining = _wait_until_gone(main, entry.stop_seconds)
         for process in {*remaining, *_ours(entry)}:
             with contextlib.suppress(psutil.Error):
                 process.kill()
-        psutil.wait_procs(left, timeout=5)
+        _wait_until_gone(left, 5)
     return stopped

@@ -1,6 +1,7 @@
 -- The 1-minute candles as a changelog: everything coarser derives from it. A forming minute is written at most once a
 -- second, since the sink keeps only the newest row of a key between two flushes.
-create table candles_1m -- noqa: PRS (sqlfluff knows no `like`)
+-- (The linter does not know `like`.)
+create table candles_1m -- noqa: PRS
 with (
     'connector' = 'upsert-kafka',
     'topic' = 'candles_1m',
