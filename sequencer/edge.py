@@ -1,0 +1,306 @@
+"""The sequencer at work: reads `trades_in`, judges, and writes `trades` in transactions.
+
+A process that lost its partitions without knowing (paused, cut off) can't commit any more: what it commits carries the
+generation of the group that it belonged to. Where a transaction has to be aborted, the states hold trades that were not
+written, so all are rebuilt, and reading starts again from what was committed. What can't be mended that way ends
+the process.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Generator, Iterable
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from market.settings import Settings
+from market.topics import DEAD_LETTERS, LATE_TRADES, TRADES, TRADES_IN
+from sequencer.core import Judge, Verdict
+from sequencer.kafka import Complaints, consumer_config
+from sequencer.rebuild import offset, rebuild
+from sequencer.tally import Tally
+from sequencer.transaction import Aborted, Transaction
+from sequencer.validity import Checker, Refused
+from sequencer.watchdog import Watchdog
+
+_BATCH = 2_000
+_STOP_CHECK_SECONDS = 0.2
+_IDLE_SECONDS = 0.01
+_BROKER_SECONDS = 5.0
+_HUNG_SECONDS = 8.0
+
+_PASSED, _LATE, _PARTLY = Verdict.PASSED, Verdict.LATE, Verdict.PARTLY
+
+_logger = logging.getLogger("sequencer")
+
+
+class FatalError(Exception):
+    """Something that this process can't go on after; started again, it may."""
+
+
+class _Partition:
+    """A partition of `trades_in` that is ours, with its judge once that is rebuilt."""
+
+    def __init__(self, rebuilding: Generator[None, None, Judge]) -> None:
+        self.rebuilding = rebuilding
+        self.since = time.monotonic()
+        self.judge: Judge | None = None
+        self.next_offset = 0
+
+
+class Sequencer:
+    """Sequences the partitions that the consumer group gives it, until `stop` is set."""
+
+    def __init__(self, settings: Settings, tally: Tally, stop: threading.Event) -> None:
+        self._settings = settings
+        self._tally = tally
+        self._stop = stop
+        self._checker = Checker()
+        self._complaints = Complaints()
+        self._watchdog = Watchdog(_HUNG_SECONDS)
+        self._transaction = Transaction(settings, self._complaints, tally, self._pause)
+        self._consumer = Consumer(consumer_config(settings, self._complaints))
+        self._commit_seconds = settings.sequencer.commit_ms / 1000
+        self._partitions: dict[int, _Partition] = {}
+        self._joined = False
+        self._reset_wanted = False
+        self._leaving = False
+
+    def run(self) -> None:
+        """Work until told to stop; then commit and leave.
+
+        Raises:
+            FatalError: the topics don't fit, another process has taken this one's place, or Kafka refuses for good.
+        """
+        self._watchdog.start()
+        try:
+            self._await_topics()
+            if not self._stop.is_set():
+                self._transaction.start()
+                self._work()
+        except KafkaException as error:
+            raise FatalError(error.args[0].str()) from error
+        finally:
+            self._leaving = True
+            self._tally.ready = False
+            for partition in self._partitions.values():
+                partition.rebuilding.close()
+            self._consumer.close()
+
+    def _await_topics(self) -> None:
+        """Wait for broker and topics, and see that each partition of the one topic has its twin in the other."""
+        while not self._stop.is_set():
+            try:
+                found = self._transaction.producer.list_topics(timeout=_BROKER_SECONDS).topics
+            except KafkaException as error:
+                _logger.warning("waiting for Kafka at %s: %s", self._settings.kafka.bootstrap, error.args[0].str())
+                self._pause(1.0)
+                continue
+            missing = [name for name in (TRADES_IN, TRADES, LATE_TRADES, DEAD_LETTERS) if name not in found]
+            if not missing:
+                came, go = len(found[TRADES_IN].partitions), len(found[TRADES].partitions)
+                if came != go:
+                    raise FatalError(f"{TRADES_IN} has {came} partitions and {TRADES} has {go}: they must be equal")
+                return
+            _logger.warning("waiting for the topics %s", ", ".join(missing))
+            self._pause(1.0)
+
+    def _pause(self, seconds: float) -> bool:
+        """Wait before something is tried again; True where there is no use in it, since the process is to stop."""
+        self._watchdog.turned()
+        return self._stop.wait(seconds)
+
+    def _work(self) -> None:
+        self._consumer.subscribe([TRADES_IN], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
+        report = 0.0
+        while not self._stop.is_set():
+            try:
+                self._turn()
+            except Aborted:
+                self._reset_wanted = True
+            if self._reset_wanted:
+                self._reset()
+            if time.monotonic() >= report:
+                report = time.monotonic() + 1.0
+                self._report()
+        if self._transaction.begun is not None:
+            self._commit()
+        _logger.info("stopped", extra={"passed": sum(self._tally.trades.values())})
+
+    def _turn(self) -> None:
+        self._watchdog.turned()
+        rebuilding = self._rebuild_some()
+        messages = self._fetch(0.0 if rebuilding else _STOP_CHECK_SECONDS)
+        if self._complaints.fatal is not None:
+            # Another process has this instance's name, or a restarted broker no longer knows who this is.
+            raise FatalError(self._complaints.fatal.str())
+        if self._reset_wanted:
+            # A rebalance came while fetching. What was fetched will be read again from what is committed.
+            return
+        if messages:
+            self._take(messages)
+        begun = self._transaction.begun
+        if begun is not None and (not messages or time.monotonic() - begun >= self._commit_seconds):
+            self._commit()
+
+    def _fetch(self, patience: float) -> list[Message]:
+        """Return what has come, at once; where nothing has, wait for a first record: less while a commit is due."""
+        if self._transaction.begun is not None:
+            patience = min(patience, _IDLE_SECONDS)
+        first = self._consumer.poll(patience)
+        if first is None:
+            return []
+        messages = [first, *self._consumer.consume(_BATCH, timeout=0)]
+        good = [message for message in messages if message.error() is None]
+        if len(good) < len(messages):
+            for message in messages:
+                error = message.error()
+                if error is not None:
+                    self._complaints(error)
+        return good
+
+    def _take(self, messages: list[Message]) -> None:
+        """Judge the messages and write them where they belong. Every trade goes through here: keep it lean."""
+        transaction, check = self._transaction, self._checker.check
+        if transaction.begun is None:
+            transaction.begin()
+        for message in messages:
+            number: int = message.partition()  # type: ignore[assignment]  # a message without an error has one
+            partition = self._partitions.get(number)
+            if partition is None or partition.judge is None:
+                continue
+            key: bytes = message.key()  # type: ignore[assignment]  # None is refused below
+            value: bytes = message.value()  # type: ignore[assignment]  # likewise
+            judge = partition.judge
+            newest = judge.newest
+            try:
+                trade = check(key, value)
+            except Refused as refusal:
+                transaction.refuse(value, str(refusal), refusal.venue)
+            else:
+                verdict = judge.judge(trade)
+                transaction.outcomes[trade.venue, verdict] += 1
+                if verdict is _PASSED:
+                    transaction.pass_on(number, key, value, newest)
+                    if trade.event_time > transaction.newest.get(trade.venue, -1):
+                        transaction.newest[trade.venue] = trade.event_time
+                elif verdict is _LATE:
+                    transaction.set_late(key, value)
+                elif verdict is _PARTLY:
+                    reason = f"of the ids {trade.first_id} to {trade.last_id} some were seen before and some were not"
+                    transaction.refuse(value, reason, trade.venue)
+            partition.next_offset = transaction.offsets[number] = offset(message) + 1
+
+    def _commit(self) -> None:
+        self._transaction.commit(self._consumer.consumer_group_metadata())
+
+    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        consumer.incremental_assign(partitions)
+        self._joined = True
+        self._renew(partition.partition for partition in partitions)
+
+    def _revoked(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        if self._transaction.begun is not None and not self._leaving:
+            try:
+                self._commit()
+            except Aborted:
+                self._reset_wanted = True
+        self._drop(partitions)
+
+    def _lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        # The transaction may hold trades of these partitions, which are another's now.
+        self._reset_wanted = True
+        self._drop(partitions)
+
+    def _drop(self, partitions: list[TopicPartition]) -> None:
+        numbers = sorted(partition.partition for partition in partitions)
+        for number in numbers:
+            gone = self._partitions.pop(number, None)
+            if gone is not None:
+                gone.rebuilding.close()
+        _logger.info("gave up partitions", extra={"partitions": numbers})
+        self._report()
+
+    def _reset(self) -> None:
+        self._reset_wanted = False
+        self._tally.resets += 1
+        self._transaction.abort("the partitions have moved")
+        self._renew(list(self._partitions))
+
+    def _renew(self, partitions: Iterable[int]) -> None:
+        """Read no more of these partitions until their states are rebuilt."""
+        numbers = sorted(partitions)
+        self._consumer.pause([TopicPartition(TRADES_IN, number) for number in numbers])
+        for number in numbers:
+            old = self._partitions.get(number)
+            if old is not None:
+                old.rebuilding.close()
+            self._partitions[number] = _Partition(self._reopen(number))
+        _logger.info("rebuilding the states of partitions", extra={"partitions": numbers})
+        self._report()
+
+    def _rebuild_some(self) -> bool:
+        """Go on with the first partition that has no state yet; False where all have theirs."""
+        for number, partition in self._partitions.items():
+            if partition.judge is None:
+                try:
+                    next(partition.rebuilding)
+                except StopIteration as done:
+                    partition.judge = done.value
+                    seconds = time.monotonic() - partition.since
+                    self._tally.rebuild_seconds.observe(seconds)
+                    _logger.info("partition ready", extra={"partition": number, "seconds": round(seconds, 3)})
+                return True
+        return False
+
+    def _reopen(self, number: int) -> Generator[None, None, Judge]:
+        """Rebuild the state of a partition and let reading start where its last owner stopped."""
+        # The offset comes first: it waits until every transaction that touches it is decided, and these are the ones
+        # whose records the state must hold.
+        start = yield from self._committed(number)
+        judge = yield from rebuild(self._settings, self._complaints, number)
+        here = TopicPartition(TRADES_IN, number, start)
+        while True:
+            try:
+                self._consumer.seek(here)
+            except KafkaException as error:
+                # The assignment is a moment old, and its fetching has not been set up yet.
+                if error.args[0].code() != KafkaError._STATE:
+                    raise
+                yield
+            else:
+                break
+        self._partitions[number].next_offset = start
+        self._consumer.resume([here])
+        return judge
+
+    def _committed(self, number: int) -> Generator[None, None, int]:
+        """Return the offset to read from next: the committed one, else the first there is."""
+        here = TopicPartition(TRADES_IN, number)
+        while True:
+            try:
+                committed: int = self._consumer.committed([here], timeout=1.0)[0].offset
+                first, _ = self._consumer.get_watermark_offsets(here, timeout=_BROKER_SECONDS)
+            except KafkaException as error:
+                if not error.args[0].retriable() and error.args[0].code() != KafkaError._TIMED_OUT:
+                    raise
+                _logger.info("waiting for the offset of partition %d: %s", number, error.args[0].str())
+                yield
+                continue
+            if 0 <= committed < first:
+                _logger.error(
+                    "records of trades_in were deleted before they were sequenced; kafka.trades_in_hours is too short",
+                    extra={"partition": number, "records": first - committed},
+                )
+            return max(committed, first)
+
+    def _report(self) -> None:
+        partitions = self._partitions
+        self._tally.partitions = tuple(sorted(partitions))
+        self._tally.ready = self._joined and all(partition.judge is not None for partition in partitions.values())
+        behind = 0
+        for number, partition in partitions.items():
+            # What the newest fetch told; no request of its own.
+            _, high = self._consumer.get_watermark_offsets(TopicPartition(TRADES_IN, number), cached=True)
+            behind += max(0, high - partition.next_offset)
+        self._tally.behind = behind

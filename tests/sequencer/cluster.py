@@ -1,0 +1,157 @@
+"""A mock Kafka cluster (librdkafka's own), sequencer processes against it, and a reader of what they write."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+
+from market.records import Trade, decode_trade, encode
+from market.topics import DEAD_LETTERS, LATE_TRADES, TRADES, TRADES_IN
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTITIONS = 4
+"""What the mock cluster gives every topic."""
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    """Return once the condition holds; fail when it still does not after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        time.sleep(0.05)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class SequencerProcess:
+    """`python -m sequencer` with its own port."""
+
+    def __init__(self, bootstrap: str, instance: str, port: int | None = None) -> None:
+        self.port = free_port() if port is None else port
+        environment = os.environ | {
+            "PYTHONPATH": str(ROOT),
+            "PRICEBRAID_KAFKA__BOOTSTRAP": bootstrap,
+            "PRICEBRAID_PORTS__SEQUENCER": str(self.port),
+            "PRICEBRAID_SEQUENCER__INSTANCE": instance,
+        }
+        self._log = tempfile.NamedTemporaryFile(suffix=".log")  # noqa: SIM115  (lives as long as the process)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "sequencer"], cwd=ROOT, env=environment, stderr=self._log
+        )
+
+    @property
+    def log(self) -> str:
+        """What it has logged."""
+        return Path(self._log.name).read_text()
+
+    def get(self, path: str) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+            text: str = answer.read().decode()
+            return text
+
+    def health(self) -> dict[str, Any]:
+        """Return what `/health` says, or nothing while it does not answer."""
+        try:
+            found: dict[str, Any] = json.loads(self.get("/health"))
+        except (urllib.error.URLError, ConnectionError):
+            assert self.process.poll() is None, "the sequencer ended by itself"
+            return {"ready": False, "partitions": []}
+        return found
+
+    def wait_ready(self) -> None:
+        eventually(lambda: bool(self.health()["ready"]))
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.wait()
+
+    def wait(self) -> int:
+        return self.process.wait(timeout=30)
+
+
+class Cluster:
+    """The mock cluster, with a producer as ingest has it and a reader as Flink has it."""
+
+    def __init__(self) -> None:
+        self.producer = Producer(
+            {"test.mock.num.brokers": 1, "partitioner": "murmur2_random", "log_level": 0, "linger.ms": 1}
+        )
+        broker = next(iter(self.producer.list_topics(timeout=10).brokers.values()))
+        self.bootstrap = f"{broker.host}:{broker.port}"
+        self.sequencers: list[SequencerProcess] = []
+
+    def make_topics(self) -> None:
+        """Ask for each topic: the mock cluster makes what is asked for."""
+        for topic in (TRADES_IN, TRADES, LATE_TRADES, DEAD_LETTERS):
+            self.producer.list_topics(topic, timeout=10)
+
+    def start(self, instance: str = "1") -> SequencerProcess:
+        started = SequencerProcess(self.bootstrap, instance)
+        self.sequencers.append(started)
+        return started
+
+    def send(self, *trades: Trade) -> None:
+        for trade in trades:
+            self.producer.produce(TRADES_IN, key=trade.symbol, value=encode(trade))
+        self.producer.flush(10)
+
+    def send_raw(self, key: bytes | None, value: bytes | None) -> None:
+        self.producer.produce(TRADES_IN, key=key, value=value)
+        self.producer.flush(10)
+
+    def read(self, topic: str) -> list[tuple[int, bytes | None, bytes]]:
+        """Return partition, key and value of all that is committed in the topic."""
+        reader = Consumer(
+            {
+                "bootstrap.servers": self.bootstrap,
+                "group.id": "test",
+                "isolation.level": "read_committed",
+                "enable.partition.eof": True,
+                "auto.offset.reset": "earliest",
+                "fetch.wait.max.ms": 10,
+                "log_level": 0,
+            }
+        )
+        reader.assign([TopicPartition(topic, number, 0) for number in range(PARTITIONS)])
+        found: list[tuple[int, bytes | None, bytes]] = []
+        ended: set[int] = set()
+        while len(ended) < PARTITIONS:
+            for message in reader.consume(1_000, timeout=0.1):
+                number = message.partition()
+                error = message.error()
+                assert isinstance(number, int)
+                if error is None:
+                    key, value = message.key(), message.value()
+                    assert isinstance(value, bytes)
+                    assert key is None or isinstance(key, bytes)
+                    found.append((number, key, value))
+                    ended.discard(number)
+                else:
+                    assert error.code() == KafkaError._PARTITION_EOF, error
+                    ended.add(number)
+        reader.close()
+        return found
+
+    def trades(self) -> list[Trade]:
+        return [decode_trade(value) for _, _, value in self.read(TRADES)]
+
+    def close(self) -> None:
+        for sequencer in self.sequencers:
+            if sequencer.process.poll() is None:
+                sequencer.stop(signal.SIGKILL)
