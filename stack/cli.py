@@ -84,15 +84,17 @@ def up(
             supervisor, pipe = attach.spawn(settings, fresh=fresh_state)
         except attach.Interrupted:
             raise typer.Exit(1) from None
+        healthy = False
         try:
             attach.come_up(supervisor, pipe, console)
+            healthy = True
             console.print(_endpoints(supervisor, settings))
             if detach:
                 return
             attach.follow(supervisor, console)
         except attach.Interrupted:
             attach.stop(supervisor, console)
-            return
+            raise typer.Exit(0 if healthy else 1) from None
     raise StackError("The supervisor has ended.", "See `./pricebraid logs supervisor`.")
 
 

@@ -42,6 +42,7 @@ class Jobs:
         definitions: Callable[[], list[Definition]],
         after: tuple[str, ...],
         *,
+        workers: tuple[str, ...] = (),
         store: JobStore,
         rest: FlinkRest,
         submitter: Submitter,
@@ -51,7 +52,10 @@ class Jobs:
         patience: Patience | None = None,
         look_seconds: float = 1.0,
     ) -> None:
-        """`fresh_from` makes all jobs start over: it gives the time (µs) from which they count."""
+        """Jobs are submitted when `after` is healthy; `workers` are the TaskManagers that they run in.
+
+        `fresh_from` makes all jobs start over: it gives the time (µs) from which they count.
+        """
         self._definitions = definitions
         self._after = after
         self._store = store
@@ -64,7 +68,7 @@ class Jobs:
         self._look_seconds = look_seconds
         self._tracked: list[Tracked] = []
         self._looks = 0
-        self._workers: dict[str, int | None] = {}
+        self._workers: dict[str, int | None] = dict.fromkeys(workers)
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
@@ -125,8 +129,8 @@ class Jobs:
     def _notice_lost_workers(self) -> None:
         """Doubt every job once a TaskManager has died: Flink says that all is well until it misses its heartbeats."""
         reports = self._board.read()
-        pids = {name: reports[name].pid for name in self._after if name in reports and name.startswith("taskmanager")}
-        if any(self._workers.get(name) not in (None, pid) for name, pid in pids.items()):
+        pids = {name: reports[name].pid if name in reports else None for name in self._workers}
+        if any(self._workers[name] not in (None, pid) for name, pid in pids.items()):
             for job in self._tracked:
                 job.doubtful_until = time.monotonic() + DOUBT_SECONDS
         self._workers = pids
@@ -145,13 +149,13 @@ class Jobs:
     def _judge_running(self, job: Tracked, view: JobView) -> None:
         if not view.healthy:
             again = view.state in ("RESTARTING", "FAILING") or job.was_healthy
-            job.healthy_since = None
+            # Flink has noticed by itself whatever there was to doubt.
+            job.healthy_since, job.doubtful_until = None, 0.0
             detail = f"Flink: {view.state.lower()}, {view.running} of {view.tasks} tasks run"
             self._post(job, "restarting" if again else "starting", detail)
             return
         if job.healthy_since is None or time.monotonic() < job.doubtful_until:
-            if self._look_at_checkpoints(job):
-                job.doubtful_until = 0.0
+            self._look_at_checkpoints(job)
             if time.monotonic() < job.doubtful_until:
                 self._post(job, "restarting", "a TaskManager was lost")
                 return
@@ -166,7 +170,8 @@ class Jobs:
             return False
         # Candles come first, as soon as they can: two clients at once on two cores take each twice as long.
         first = self._tracked[0]
-        return (job is first or first.was_submitted) and not self._board.missing(self._after)
+        in_turn = job is first or first.job_id is not None or first.failures > 0
+        return in_turn and not self._board.missing(self._after)
 
     def _cancelled_stray(self, job: Tracked, views: dict[str, JobView]) -> bool:
         """Cancel a run of the job that is not known here, as a submission that was cut off leaves it."""
@@ -214,26 +219,24 @@ class Jobs:
             log.exception("job %s could not be submitted", name)
             self._failed(job, StackError(f"could not be submitted: {problem!r}"))
             return
-        job.was_submitted = True
         job.job_id, job.error, job.doubtful_until = job_id, None, 0.0
         job.restored_from, job.restored_at = path, None
         log.info("%s", f"resumed {name} from {path}" if path else f"started {name} with no state")
         self._post(job, "restarting" if job.was_healthy else "starting", "was submitted")
 
-    def _look_at_checkpoints(self, job: Tracked) -> bool:
-        """Notice where Flink itself resumed the job, after the loss of a TaskManager; return whether it did."""
+    def _look_at_checkpoints(self, job: Tracked) -> None:
+        """Notice where Flink itself resumed the job, after the loss of a TaskManager."""
         if job.job_id is None:
-            return False
+            return
         seen = self._rest.checkpoints(job.job_id)
         if seen.restored_from is None or seen.restored_at == job.restored_at:
-            return False
+            return
         first_sight, job.restored_at = job.restored_at is None, seen.restored_at
         path = local_path(seen.restored_from)
         if first_sight and path == job.restored_from:
-            return False
-        job.restored_from = path
+            return
+        job.restored_from, job.doubtful_until = path, 0.0
         log.info("resumed %s from %s", job.definition.name, path)
-        return True
 
     def _post(self, job: Tracked, state: Condition, reason: str | None = None, *, fatal: bool = False) -> None:
         record = self._store.record(job.definition.name)

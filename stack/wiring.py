@@ -77,11 +77,12 @@ class Wiring:
             conductor.add_part(partial(self._part, part), *needs.get(name, ()))
         conductor.add_step("topics", ("kafka",), self._make_topics)
         conductor.add_step("migrations", ("postgres",), self._migrate)
-        cluster = tuple(name for name in parts if name == "jobmanager" or name.startswith("taskmanager-"))
+        # A job can be submitted before there is a TaskManager; it waits in the cluster for its slots.
         conductor.add_jobs(
             Jobs(
                 self._definitions,
-                (*cluster, "topics", "migrations"),
+                ("jobmanager", "topics", "migrations"),
+                workers=tuple(name for name in parts if name.startswith("taskmanager-")),
                 store=JobStore(self.state),
                 rest=FlinkRest(f"http://127.0.0.1:{self.settings.ports.flink}"),
                 submitter=self._submit,
