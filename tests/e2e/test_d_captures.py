@@ -1,6 +1,5 @@
 """Old captures of both venues, with whatever was subscribed then, go through without a dead letter."""
 
-
 import pytest
 
 from market.topics import DEAD_LETTERS, TRADES
