@@ -150,7 +150,8 @@ def come_up(supervisor: Supervisor, reading: int, console: Console) -> None:
         return
     part = report.get("part") or ""
     message = f"{part}: {report['message']}" if part else report["message"]
-    if report.get("lines"):
+    # Where it is known what to do, the log has nothing to add.
+    if report.get("lines") and not report.get("remedy"):
         message += f"\nThe last lines of {supervisor.state.logs / f'{part}.log'}:\n  " + "\n  ".join(report["lines"])
     raise StackError(message, report.get("remedy") or (f"See `./pricebraid logs {part}`." if part else ""))
 
