@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import truststore
 from jgo.config import GlobalSettings
 from jgo.maven import MavenContext
 
@@ -117,6 +118,8 @@ def ensure(folder: Path, progress: Progress = silent, jars: list[Jar] | None = N
     """
     wanted = locked() if jars is None else jars
     absent = missing(folder, wanted)
+    if absent:
+        _trust_the_system()
     done = len(wanted) - len(absent)
     with ThreadPoolExecutor(max_workers=8, thread_name_prefix="jars") as pool:
         running = {pool.submit(_fetch, jar, folder): jar for jar in absent}
@@ -129,6 +132,11 @@ def ensure(folder: Path, progress: Progress = silent, jars: list[Jar] | None = N
             pool.shutdown(cancel_futures=True)
             raise
     _drop_others(folder, wanted)
+
+
+def _trust_the_system() -> None:
+    """Let jgo's connections trust what this machine trusts, as pip does: a proxy's authority is not in `certifi`."""
+    truststore.inject_into_ssl()
 
 
 def _drop_others(folder: Path, wanted: list[Jar]) -> None:
@@ -234,6 +242,7 @@ def relock(folder: Path, lock: Path = LOCK) -> list[Jar]:
     Raises:
         StackError: a jar cannot be fetched, or two of a group would have the same file name.
     """
+    _trust_the_system()
     jars: list[Jar] = []
     text = _HEAD
     for group, coordinates in resolve().items():

@@ -4,9 +4,16 @@ import os
 import warnings
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from tests.stacks import PORTS, Stack, Stacks
+
+# How long an example takes says nothing of what it shows, least on a busy machine.
+hypothesis.settings.register_profile(
+    "pricebraid", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("pricebraid")
 
 
 @pytest.fixture(scope="session")
@@ -15,6 +22,7 @@ def stacks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stacks]:
     keeper = Stacks(tmp_path_factory.mktemp("stacks"))
     yield keeper
     keeper.stop()
+    keeper.remove()
 
 
 @pytest.fixture

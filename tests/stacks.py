@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -132,6 +133,7 @@ class Stacks:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._used: set[Path] = set()
         self.current: Stack | None = None
 
     def need(self, name: str, *arguments: str, **environment: str) -> Stack:
@@ -140,8 +142,13 @@ class Stacks:
             return self.current
         self.stop()
         stack = Stack(name, self._folder / name, arguments, environment)
+        self._used.add(stack.state)
+        try:
+            stack.up()
+        except BaseException:
+            stack.down()
+            raise
         self.current = stack
-        stack.up()
         return stack
 
     def any(self) -> Stack:
@@ -153,3 +160,10 @@ class Stacks:
         if self.current is not None:
             self.current.down()
             self.current = None
+
+    def remove(self) -> None:
+        """Delete the databases that lie elsewhere, since an unprivileged user could not reach them here."""
+        for state in self._used:
+            for link in state.glob("*/postgres"):
+                if link.is_symlink():
+                    shutil.rmtree(link.resolve(), ignore_errors=True)
