@@ -1,6 +1,7 @@
 """What tests share: at most one running stack, and a Flink client that talks to its cluster."""
 
 import os
+import signal
 import warnings
 from collections.abc import Iterator
 
@@ -14,6 +15,10 @@ hypothesis.settings.register_profile(
     "pricebraid", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("pricebraid")
+
+# What a shell runs in the background ignores SIGINT, and so would every process that a test interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
