@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import psutil
 import pytest
 
 from market.symbols import MAJORS
@@ -60,6 +61,13 @@ def test_the_status_is_healthy_and_fresh(simulated: Stack) -> None:
     assert {part["state"] for part in status["parts"].values()} == {"healthy"}
     assert {name: venue["connected"] for name, venue in status["venues"].items()} == {"binance": True, "kucoin": True}
     assert status["freshness_seconds"] < 10
+
+
+def test_all_parts_together_hold_less_than_four_gigabytes(simulated: Stack) -> None:
+    started = [psutil.Process(part["pid"]) for part in simulated.status()["parts"].values() if part["pid"]]
+    everything = {*started, *(child for process in started for child in process.children(recursive=True))}
+    assert len(everything) > 7
+    assert sum(process.memory_info().rss for process in everything) < 4 << 30
 
 
 def test_a_second_up_is_refused_and_says_what_to_do(simulated: Stack) -> None:
