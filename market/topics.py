@@ -19,6 +19,7 @@ DEAD_LETTERS = "dead_letters"
 RAW = {"binance": BINANCE_RAW, "kucoin": KUCOIN_RAW}
 
 _HOUR = 3_600_000
+_SEGMENT = 64 << 20
 
 
 class Topic(msgspec.Struct, frozen=True):
@@ -33,7 +34,7 @@ class Topic(msgspec.Struct, frozen=True):
     def config(self) -> dict[str, str]:
         """Return the topic's configuration as the broker takes it."""
         # A segment is only ever deleted or compacted whole, so it must be small beside what is kept.
-        segment = max(1 << 20, min(64 << 20, self.retention_bytes // 8))
+        segment = _SEGMENT if self.retention_bytes < 0 else min(_SEGMENT, self.retention_bytes // 8)
         return {
             "cleanup.policy": self.cleanup,
             "retention.ms": str(int(self.retention_hours * _HOUR)),
