@@ -166,4 +166,4 @@ class Stacks:
         for state in self._used:
             for link in state.glob("*/postgres"):
                 if link.is_symlink():
-                    shutil.rmtree(link.resolve(), ignore_errors=True)
+                    shutil.rmtree(link.resolve().parent, ignore_errors=True)
