@@ -19,7 +19,7 @@ from stack.flink_memory import jobmanager, taskmanager
 from stack.java import Java
 from stack.part import Part
 from stack.passwords import ROLES, read_secrets
-from stack.probes import get_json
+from stack.probes import get_json, unanswered
 from stack.state import State
 
 JOBMANAGER = "jobmanager"
@@ -47,7 +47,7 @@ def jobmanager_part(settings: Settings, state: State, java: Java) -> Part:
         env=_process_environment(JOBMANAGER, state),
         cwd=state.flink_tmp,
         endpoint=f"http://127.0.0.1:{port}",
-        ready=lambda: _jobmanager_not_ready(port),
+        ready=lambda: unanswered(port, "/overview"),
         prepare=lambda: prepare(JOBMANAGER, settings, state),
     )
 
@@ -123,13 +123,11 @@ def _process_environment(name: str, state: State) -> dict[str, str]:
 def flink_environment(settings: Settings, state: State, java: Java) -> dict[str, str]:
     """Return the environment in which `flink run` and `sql-client.sh` reach this cluster and a script the project.
 
-    Every setting is in it, and Postgres' own variables (`PGHOST`, `PGPORT`, `PGDATABASE`, `PGUSER`, `PGPASSWORD`)
-    name the database as the writer sees it.
+    Every setting is in it, and with them the password that the jobs write to Postgres with.
 
     Raises:
         StackError: the market has no secrets yet.
     """
-    writer = ROLES["writer"]
     return {
         **base_environment(),
         **child_environment(effective(settings)),
@@ -139,11 +137,7 @@ def flink_environment(settings: Settings, state: State, java: Java) -> dict[str,
         "FLINK_PID_DIR": str(state.run),
         "JAVA_HOME": str(java.home),
         "PYTHONPATH": str(ROOT),
-        "PGHOST": settings.postgres.host,
-        "PGPORT": str(settings.ports.postgres),
-        "PGDATABASE": settings.postgres.database,
-        "PGUSER": writer,
-        "PGPASSWORD": read_secrets(state)[writer],
+        "PRICEBRAID_POSTGRES__WRITER_PASSWORD": read_secrets(state)[ROLES["writer"]],
     }
 
 
@@ -206,14 +200,6 @@ def _write_client_arguments(state: State) -> None:
 def _write_id(conf: Path, resource_id: str) -> None:
     conf.mkdir(parents=True, exist_ok=True)
     (conf / "id").write_text(resource_id)
-
-
-def _jobmanager_not_ready(port: int) -> str | None:
-    try:
-        get_json(port, "/overview")
-    except ConnectionError as error:
-        return str(error)
-    return None
 
 
 def _taskmanager_not_ready(port: int, conf: Path) -> str | None:

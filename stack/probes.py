@@ -1,9 +1,9 @@
 """Quick questions to local servers, each answered or given up within two seconds."""
 
-import http.client
-import json
 import socket
 from typing import Any
+
+from stack.asking import NoAnswer, ask
 
 
 def refused(port: int) -> str | None:
@@ -16,22 +16,21 @@ def refused(port: int) -> str | None:
 
 
 def get_json(port: int, path: str) -> Any:
-    """Return what `http://127.0.0.1:<port><path>` answers with 200, as JSON.
+    """Return what `http://127.0.0.1:<port><path>` answers, as JSON.
 
     Raises:
-        ConnectionError: it does not answer so; the text is one line.
+        ConnectionError: it does not answer, or with an error; the text is one line.
     """
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1.5)
     try:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        body = answer.read()
-        if answer.status != 200:
-            raise ConnectionError(f"port {port} answers {path} with {answer.status} {answer.reason}")
-        return json.loads(body)
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        if isinstance(error, ConnectionError) and error.errno is None:
-            raise
-        raise ConnectionError(f"no answer on port {port} yet ({error})") from error
-    finally:
-        connection.close()
+        return ask(f"http://127.0.0.1:{port}{path}", 1.5)
+    except NoAnswer as error:
+        raise ConnectionError(str(error).partition("\n")[0]) from error
+
+
+def unanswered(port: int, path: str) -> str | None:
+    """Return why `get_json` gets no answer, in one line; None where it does."""
+    try:
+        get_json(port, path)
+    except ConnectionError as error:
+        return str(error)
+    return None

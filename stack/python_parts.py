@@ -6,7 +6,7 @@ from collections.abc import Callable
 from market.settings import ROOT, Settings
 from stack.environment import base_environment, child_environment, effective
 from stack.part import Part
-from stack.probes import get_json
+from stack.probes import get_json, unanswered
 
 __all__ = ["child_environment", "ingest_part", "market_part", "sequencer_part"]
 
@@ -14,7 +14,7 @@ __all__ = ["child_environment", "ingest_part", "market_part", "sequencer_part"]
 def market_part(settings: Settings) -> Part:
     """Return the market on localhost: simulated, or a recording that is played."""
     port = settings.ports.market
-    return _part("market", "replay", settings, f"http://127.0.0.1:{port}", ready=lambda: _not_ready(port, "/-/status"))
+    return _part("market", "replay", settings, f"http://127.0.0.1:{port}", ready=lambda: unanswered(port, "/-/status"))
 
 
 def sequencer_part(settings: Settings) -> Part:
@@ -39,7 +39,7 @@ def ingest_part(settings: Settings) -> Part:
         "ingest",
         settings,
         f"http://127.0.0.1:{port}/health",
-        ready=lambda: _not_ready(port, "/health"),
+        ready=lambda: unanswered(port, "/health"),
         after=after,
     )
 
@@ -62,14 +62,6 @@ def _part(
         ready=ready,
         after=after,
     )
-
-
-def _not_ready(port: int, path: str) -> str | None:
-    try:
-        get_json(port, path)
-    except ConnectionError as error:
-        return str(error)
-    return None
 
 
 def _sequencer_not_ready(port: int) -> str | None:

@@ -121,7 +121,6 @@ class Wiring:
             restore=restore,
         )
         env = flink_environment(self.settings, self.state, find())
-        env["PRICEBRAID_POSTGRES__WRITER_PASSWORD"] = env["PGPASSWORD"]
         return self.client.submit(arguments, env, self.state.logs / f"job-{job.name}.log")
 
     def _fresh_from(self) -> int:

@@ -47,18 +47,19 @@ PORTS = {
 INSTALLED = ("postgres", "kafka", "jobmanager", "taskmanager-1")
 
 JOB = """
-import os
+from market.settings import load
 from market.topics import TICKERS
 from pyflink.table import EnvironmentSettings, TableEnvironment
 
+settings = load()
 table = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
 table.execute_sql(f'''CREATE TABLE source (name STRING) WITH ('connector' = 'kafka', 'topic' = '{TICKERS}',
-    'properties.bootstrap.servers' = '{os.environ["PRICEBRAID_KAFKA__BOOTSTRAP"]}',
+    'properties.bootstrap.servers' = '{settings.kafka.bootstrap}',
     'scan.startup.mode' = 'earliest-offset', 'format' = 'json')''')
 table.execute_sql(f'''CREATE TABLE sink (name STRING, seen BIGINT, PRIMARY KEY (name) NOT ENFORCED) WITH (
     'connector' = 'jdbc', 'table-name' = 'probe', 'sink.buffer-flush.interval' = '100 ms',
-    'url' = 'jdbc:postgresql://{os.environ["PGHOST"]}:{os.environ["PGPORT"]}/{os.environ["PGDATABASE"]}',
-    'username' = '{os.environ["PGUSER"]}', 'password' = '{os.environ["PGPASSWORD"]}')''')
+    'url' = 'jdbc:postgresql://{settings.postgres.host}:{settings.ports.postgres}/{settings.postgres.database}',
+    'username' = 'pricebraid_writer', 'password' = '{settings.postgres.writer_password}')''')
 table.execute_sql("INSERT INTO sink SELECT name, COUNT(*) FROM source GROUP BY name")
 """
 
