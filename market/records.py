@@ -80,6 +80,131 @@ class FeedEvent(msgspec.Struct, frozen=True, gc=False):
     detail: str | None = None
 
 
+Instance = str
+"""Name of an ingest process: unlike for any two that run at once, the same after a restart."""
+
+
+class Lost(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="lost"):
+    """A connection that carried the symbol's trades has ended: nothing comes by it after `time`.
+
+    `time` is the newest event time that it had delivered, of any symbol (microseconds, UTC: the market's clock, not
+    ours), null where it had delivered nothing.
+    """
+
+    venue: Venue
+    symbol: str
+    instance: Instance
+    time: int | None
+    reason: str
+
+
+class Regained(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="regained"):
+    """A connection carries the symbol's trades from `time` on: the event time of the first that came by it.
+
+    `reason` is `start` for the first connection of a process to carry the symbol, else `reconnect`.
+    """
+
+    venue: Venue
+    symbol: str
+    instance: Instance
+    time: int
+    reason: Literal["start", "reconnect"]
+
+
+class Suspect(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="suspect"):
+    """Trades of the symbol from `from_time` to `to_time` (event times, microseconds, UTC) may be missing."""
+
+    venue: Venue
+    symbol: str
+    from_time: int
+    to_time: int
+    reason: str
+
+
+GapKind = Literal["missed", "suspected", "start"]
+GapHow = Literal["stream", "repair", "venue_candle", "confirmed", "nothing_missed", "not_at_venue"]
+
+
+class Settled(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="settled"):
+    """Repair has done for a gap what can be done, and `how`."""
+
+    venue: Venue
+    symbol: str
+    gap_id: str
+    how: GapHow
+
+
+FeedMark = Lost | Regained | Suspect | Settled
+"""What the sequencer must know of the feeds besides the trades themselves: the records of `feed_marks`."""
+
+
+class Gap(msgspec.Struct, frozen=True, gc=False):
+    """A range of one symbol's trades at one venue that were missed, or may have been.
+
+    `kind` is `missed` (proved by ids), `suspected`, or `start`: the part of the first minute before the feed began,
+    which is no gap to anybody but has to be filled like one. `reason` tells how it came to light: `ids`,
+    `disconnected`, `start`, `dropped`, `candle_mismatch`. `first_id`..`last_id` are the missing ids where the venue's
+    ids prove it; of a suspected one at such a venue `first_id` follows the last that was seen and `last_id` is null.
+    `from_time` and `to_time` are event times; `to_time` is null while the feed is down. `opened` and `closed` are the
+    local clock's. All in microseconds, UTC. `how` tells by what it was closed. `version` counts the changes, from 1.
+    """
+
+    gap_id: str
+    venue: Venue
+    symbol: str
+    kind: GapKind
+    reason: str
+    first_id: int | None
+    last_id: int | None
+    from_time: int
+    to_time: int | None
+    opened: int
+    closed: int | None = None
+    how: GapHow | None = None
+    version: int = 1
+
+
+class GapMark(msgspec.Struct, frozen=True, gc=False):
+    """A gap touches a candle (`change` +1), or ceases to (-1): a candle is complete where its marks sum to zero.
+
+    `seconds` is the candle's interval, 60 or 1; `start_time` its start and `known_time` the symbol's newest event time
+    when the mark was made, in microseconds, UTC.
+    """
+
+    venue: Venue
+    symbol: str
+    seconds: Literal[1, 60]
+    start_time: int
+    change: Literal[1, -1]
+    known_time: int
+
+
+class VenueCandle(msgspec.Struct, frozen=True, gc=False):
+    """A closed 1-minute candle as the venue itself gives it over REST. Numbers are plain decimal strings.
+
+    Where `supersedes`, it takes the place of what was made of trades, since these are known not to be whole; else it
+    stands only where there are no trades. Of two the one fetched later counts. `known_time` is the market's time when
+    it was fetched to correct, or the minute's last microsecond where it fills history. Microseconds, UTC.
+    """
+
+    venue: Venue
+    symbol: str
+    start_time: int
+    open: str
+    high: str
+    low: str
+    close: str
+    base_volume: str
+    quote_volume: str
+    taker_buy_base_volume: str | None
+    trade_count: int | None
+    first_id: int | None
+    last_id: int | None
+    supersedes: bool
+    known_time: int
+    fetched_time: int
+
+
 class DeadLetter(msgspec.Struct, frozen=True, gc=False):
     """Something that could not be mapped or does not fit, kept with the reason. `part` is who refused it."""
 
@@ -97,9 +222,14 @@ RawFrame = tuple[int, str]
 _encoder = msgspec.json.Encoder()
 _trade_decoder = msgspec.json.Decoder(Trade)
 _raw_decoder = msgspec.json.Decoder(list[RawFrame])
+_mark_decoder: msgspec.json.Decoder[FeedMark] = msgspec.json.Decoder(FeedMark)
+_gap_decoder = msgspec.json.Decoder(Gap)
 
 
-def encode(record: Trade | Ticker | FeedEvent | DeadLetter) -> bytes:
+Record = Trade | Ticker | FeedEvent | FeedMark | Gap | GapMark | VenueCandle | DeadLetter
+
+
+def encode(record: Record) -> bytes:
     """Return the record as one JSON object in UTF-8."""
     return _encoder.encode(record)
 
@@ -111,6 +241,24 @@ def decode_trade(value: bytes) -> Trade:
         msgspec.DecodeError: it is not JSON, or a field is missing or of the wrong type.
     """
     return _trade_decoder.decode(value)
+
+
+def decode_mark(value: bytes) -> FeedMark:
+    """Read one value of `feed_marks`.
+
+    Raises:
+        msgspec.DecodeError: it is not JSON, of an unknown kind, or a field is missing or of the wrong type.
+    """
+    return _mark_decoder.decode(value)
+
+
+def decode_gap(value: bytes) -> Gap:
+    """Read one value of `gaps`.
+
+    Raises:
+        msgspec.DecodeError: it is not JSON, or a field is missing or of the wrong type.
+    """
+    return _gap_decoder.decode(value)
 
 
 def encode_raw(frames: list[RawFrame]) -> bytes:

@@ -42,6 +42,12 @@ class Ports(_Section):
     market: Port = Field(28090, description="the market on localhost (simulated, or a recording)")
     ingest: Port = Field(29101, description="metrics of ingest")
     sequencer: Port = Field(29102, description="metrics of the sequencer")
+    repair: Port = Field(29103, description="metrics of repair")
+    ingest_2: Port = Field(29104, description="metrics of the second ingest process, where there are two")
+    sequencer_2: Port = Field(29105, description="metrics of the second sequencer, where there are two")
+
+
+_NAME = r"^[A-Za-z0-9._-]{1,32}$"
 
 
 class BinanceSettings(_Section):
@@ -71,6 +77,14 @@ class KucoinSettings(_Section):
 class IngestSettings(_Section):
     """Sockets to Kafka."""
 
+    processes: Literal[1, 2] = Field(
+        1, description="ingest processes that `up` runs: two read everything twice, so that either may fail"
+    )
+    instance: str = Field(
+        "1",
+        pattern=_NAME,
+        description="name of this process: unlike for any two that run at once, the same after a restart",
+    )
     queue_records: Count = Field(100_000, description="records that wait for Kafka before reading sockets pauses")
     queue_megabytes: Annotated[int, Field(ge=1, le=2000)] = Field(
         128, description="megabytes that wait for Kafka before reading sockets pauses"
@@ -83,6 +97,12 @@ class IngestSettings(_Section):
         300.0, description="a subscribed symbol that has not sent anything for so long since the start is reported"
     )
     idle_seconds: Positive = Field(60.0, description="a connection without any frame for so long is opened anew")
+    stale_seconds: Positive = Field(
+        8.0, description="what is silent for so long, and for much longer than its own pace, is stale"
+    )
+    renew_hours: Annotated[float, Field(gt=0, lt=24)] = Field(
+        23.0, description="a connection is replaced, with an overlap, at this age; both venues end it at 24"
+    )
     reconnect_max_seconds: Positive = Field(60.0, description="longest wait between tries to connect")
     clock_seconds: Positive = Field(60.0, description="how often the clock's offset to each venue is measured")
     instruments_seconds: Positive = Field(3600.0, description="how often each venue's list of symbols is read")
@@ -106,17 +126,44 @@ class KafkaSettings(_Section):
 
 
 class SequencerSettings(_Section):
-    """Doubles, order and lateness."""
+    """Doubles, order, gaps and lateness."""
 
+    processes: Literal[1, 2] = Field(1, description="sequencers that `up` runs; they share the partitions")
     instance: str = Field(
         "1",
-        pattern=r"^[A-Za-z0-9._-]{1,32}$",
+        pattern=_NAME,
         description="name of this sequencer: unlike for any two that run at once, the same after a restart",
     )
     lateness_seconds: Positive = Field(
         3600.0, description="a streamed trade older than the symbol's newest by more than this is late"
     )
+    gap_seconds: Positive = Field(
+        1.0, description="how long ids may be out of order or wait for the other feed before they are missing"
+    )
     commit_ms: Count = Field(50, description="how often a transaction is committed")
+
+
+class RepairSettings(_Section):
+    """What is fetched over REST: missing trades, candles where trades can't be had, and history."""
+
+    backfill_hours: Annotated[float, Field(ge=0, le=24 * 30)] = Field(
+        24.0, description="hours of candles that are fetched when a symbol is first followed, to whole days; 0: none"
+    )
+    trades_limit: Count = Field(
+        200_000, description="a gap of more trades than this is repaired by the venue's candles instead"
+    )
+    settle_seconds: Positive = Field(
+        5.0, description="how long after its end a minute is asked for; the venue's database lags behind its stream"
+    )
+    check_seconds: Positive = Field(
+        120.0, description="KuCoin's minutes are compared with its own candles after so long, and once more an hour on"
+    )
+    sample: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        100, description="settled minutes of Binance that are compared with its own candles every hour"
+    )
+    budget: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.5, description="share of each venue's REST limit that repair uses"
+    )
 
 
 class FlinkSettings(_Section):
@@ -186,6 +233,7 @@ class Settings(BaseSettings):
     ingest: IngestSettings = IngestSettings()
     kafka: KafkaSettings = KafkaSettings()
     sequencer: SequencerSettings = SequencerSettings()
+    repair: RepairSettings = RepairSettings()
     flink: FlinkSettings = FlinkSettings()
     postgres: PostgresSettings = PostgresSettings()
     simulation: SimulationSettings = SimulationSettings()

@@ -14,6 +14,11 @@ TICKERS = "tickers"
 FEED_EVENTS = "feed_events"
 LATE_TRADES = "late_trades"
 CANDLES_1M = "candles_1m"
+FEED_MARKS = "feed_marks"
+GAPS = "gaps"
+GAP_MARKS = "gap_marks"
+VENUE_CANDLES = "venue_candles"
+SEQUENCER_STATE = "sequencer_state"
 DEAD_LETTERS = "dead_letters"
 
 RAW = {"binance": BINANCE_RAW, "kucoin": KUCOIN_RAW}
@@ -50,8 +55,8 @@ class Topic(msgspec.Struct, frozen=True):
 def topics(settings: KafkaSettings) -> list[Topic]:
     """Return every topic with the bounds that the settings give.
 
-    `trades_in` and `trades` have the same number of partitions, since the sequencer writes partition n of the one
-    from partition n of the other.
+    What the sequencer reads and writes has the same number of partitions, since it writes partition n of the one from
+    partition n of the other. `gaps` and `sequencer_state` are its memory: they are compacted, and never cut by time.
     """
     size = settings.topic_bytes
     return [
@@ -63,5 +68,10 @@ def topics(settings: KafkaSettings) -> list[Topic]:
         Topic(FEED_EVENTS, 1, settings.events_hours, size),
         Topic(LATE_TRADES, 1, settings.events_hours, size),
         Topic(CANDLES_1M, settings.partitions, settings.candles_hours, -1, "compact,delete"),
+        Topic(FEED_MARKS, settings.partitions, settings.trades_in_hours, size),
+        Topic(GAPS, settings.partitions, settings.events_hours, -1, "compact"),
+        Topic(GAP_MARKS, settings.partitions, settings.trades_hours, -1),
+        Topic(VENUE_CANDLES, settings.partitions, settings.trades_hours, -1),
+        Topic(SEQUENCER_STATE, settings.partitions, settings.events_hours, -1, "compact"),
         Topic(DEAD_LETTERS, 1, settings.events_hours, size),
     ]
