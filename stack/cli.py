@@ -6,7 +6,7 @@ import subprocess
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -17,8 +17,9 @@ from rich.markup import escape
 from market.settings import ROOT, Settings, SettingsError, load
 from stack import attach, doctor, logfiles, running, status
 from stack.conductor import stop_rank
+from stack.environment import child_environment, effective
 from stack.errors import StackError
-from stack.passwords import dsn
+from stack.passwords import dsn, with_password
 from stack.postgres import psql_program
 from stack.process import read_register, stop_leftovers
 from stack.reach import choose
@@ -33,6 +34,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+# What these tell of themselves is in their own help.
+PASS_ON_ALL: dict[str, Any] = {**PASS_ON, "help_option_names": []}
 
 # Where nobody resizes a window, lines are wide enough for what stands in them.
 console = Console(width=None if sys.stdout.isatty() else 200)
@@ -192,6 +195,27 @@ def psql_environment(address: str) -> dict[str, str]:
     names = {"host": "PGHOST", "port": "PGPORT", "dbname": "PGDATABASE", "user": "PGUSER", "password": "PGPASSWORD"}
     given = {names[key]: str(value) for key, value in conninfo_to_dict(address).items() if key in names}
     return {**os.environ, "PGTZ": "UTC", **given}
+
+
+@app.command(context_settings=PASS_ON_ALL)
+def verify(context: typer.Context) -> None:
+    """Recompute every closed candle from the trades and compare; exit 1 where one differs. See verify --help."""
+    _hand_over("verify", context.args)
+
+
+@app.command(context_settings=PASS_ON_ALL)
+def backfill(context: typer.Context) -> None:
+    """Fetch a range of a symbol's candles from the venues. See backfill --help."""
+    _hand_over("ingest.repair", ["backfill", *context.args])
+
+
+def _hand_over(module: str, arguments: list[str]) -> None:
+    """Become a module of the project, run with the settings of what runs; its help needs nothing that runs."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    if "--help" not in arguments:
+        settings = _running().load_settings()
+        environment |= child_environment(effective(with_password(settings, State.for_settings(settings))))
+    os.execve(sys.executable, [sys.executable, "-m", module, *arguments], environment)  # noqa: S606
 
 
 @app.command(context_settings=PASS_ON)

@@ -16,7 +16,7 @@ from stack.steps import Step
 
 log = logging.getLogger(__name__)
 
-STOP_ORDER = ("ingest", "market", "sequencer", "jobs", "taskmanager", "jobmanager", "kafka", "postgres")
+STOP_ORDER = ("repair", "ingest", "market", "sequencer", "jobs", "taskmanager", "jobmanager", "kafka", "postgres")
 """Sources first, so that all that was received flows through; stores last."""
 
 DRAIN_SECONDS = 15.0

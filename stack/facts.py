@@ -7,6 +7,7 @@ import shutil
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -73,24 +74,34 @@ def folder_size(folder: Path) -> int:
     return total
 
 
-def venues(health: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the contract's view of the venues from what ingest says of itself."""
+def venues(healths: Sequence[dict[str, Any]], gaps_open: Mapping[str, int]) -> dict[str, dict[str, Any]]:
+    """Return the contract's view of the venues from what each ingest process says of itself, and the open gaps.
+
+    Of two processes the one that is better off counts: what one of them has is not missing.
+    """
+    found: dict[str, list[dict[str, Any]]] = {}
+    for health in healths:
+        for name, venue in health.get("venues", {}).items():
+            found.setdefault(name, []).append(venue)
     return {
         name: {
-            "connected": bool(venue.get("connected")),
-            "last_message_age_seconds": venue.get("last_message_age_seconds"),
-            "trades": venue.get("trades", 0),
-            # Gaps are not recorded yet, so none is known to be open.
-            "gaps_open": 0,
+            "connected": any(view.get("connected") for view in views),
+            "last_message_age_seconds": min(_numbers(views, "last_message_age_seconds"), default=None),
+            "trades": max(_numbers(views, "trades"), default=0),
+            "gaps_open": gaps_open.get(name, 0),
         }
-        for name, venue in health.get("venues", {}).items()
+        for name, views in found.items()
     }
 
 
-def newest_event_time(health: dict[str, Any]) -> int | None:
+def newest_event_time(healths: Sequence[dict[str, Any]]) -> int | None:
     """Return the newest match time that ingest has seen at any venue, microseconds, UTC."""
-    times = [venue.get("newest_event_time") for venue in health.get("venues", {}).values()]
-    return max((time for time in times if time is not None), default=None)
+    views = [venue for health in healths for venue in health.get("venues", {}).values()]
+    return max(_numbers(views, "newest_event_time"), default=None)
+
+
+def _numbers(views: Sequence[dict[str, Any]], name: str) -> list[Any]:
+    return [view[name] for view in views if view.get(name) is not None]
 
 
 def freshness(seen: int | None, counted: datetime | None) -> float | None:
@@ -129,17 +140,23 @@ class Watch:
 
     def _gather(self) -> None:
         while not self._stopping.wait(1.0):
-            health: dict[str, Any] = {}
-            with contextlib.suppress(NoAnswer):
-                health = ask(f"http://127.0.0.1:{self._settings.ports.ingest}/health") or {}
-            self._seen = newest_event_time(health) or self._seen
-            self.facts = Facts(venues(health), self._seen, freshness(self._seen, self._counted()), self._days_left)
+            healths = list(self._healths())
+            self._seen = newest_event_time(healths) or self._seen
+            counted, gaps = self._asked()
+            self.facts = Facts(venues(healths, gaps), self._seen, freshness(self._seen, counted), self._days_left)
         if self._connection is not None:
             self._connection.close()
 
-    def _counted(self) -> datetime | None:
+    def _healths(self) -> Iterator[dict[str, Any]]:
+        ports = [self._settings.ports.ingest, self._settings.ports.ingest_2]
+        for port in ports[: self._settings.ingest.processes]:
+            with contextlib.suppress(NoAnswer):
+                yield ask(f"http://127.0.0.1:{port}/health") or {}
+
+    def _asked(self) -> tuple[datetime | None, dict[str, int]]:
+        """Return what the database tells: the newest trade counted, and each venue's number of open gaps."""
         if not self._database.is_set():
-            return None
+            return None, {}
         try:
             if self._connection is None or self._connection.closed:
                 self._connection = psycopg.connect(
@@ -150,12 +167,13 @@ class Watch:
                     application_name="pricebraid status",
                 )
             row = self._connection.execute("select newest_trade_counted()").fetchone()
+            gaps = self._connection.execute("select venue, count(*) from gap where closed is null group by venue")
+            return row[0] if row else None, dict(gaps.fetchall())
         except (psycopg.Error, StackError) as error:
             log.debug("the database does not tell what is counted: %s", error)
             if self._connection is not None:
                 self._connection.close()
-            return None
-        return row[0] if row else None
+            return None, {}
 
     def _measure(self) -> None:
         while not self._stopping.is_set():

@@ -18,7 +18,7 @@ from stack.flink_home import class_path, java_options, make_home
 from stack.flink_memory import jobmanager, taskmanager
 from stack.java import Java
 from stack.part import Part
-from stack.passwords import ROLES, read_secrets
+from stack.passwords import with_password
 from stack.probes import get_json, unanswered
 from stack.state import State
 
@@ -130,14 +130,13 @@ def flink_environment(settings: Settings, state: State, java: Java) -> dict[str,
     """
     return {
         **base_environment(),
-        **child_environment(effective(settings)),
+        **child_environment(effective(with_password(settings, state))),
         **_folders(state),
         "FLINK_CONF_DIR": str(state.flink_conf),
         "FLINK_LOG_DIR": str(state.logs),
         "FLINK_PID_DIR": str(state.run),
         "JAVA_HOME": str(java.home),
         "PYTHONPATH": str(ROOT),
-        "PRICEBRAID_POSTGRES__WRITER_PASSWORD": read_secrets(state)[ROLES["writer"]],
     }
 
 

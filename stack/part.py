@@ -19,7 +19,7 @@ class Part:
     """
 
     name: str
-    """`postgres`, `kafka`, `jobmanager`, `taskmanager-1`, `market`, `sequencer`, `ingest`."""
+    """`postgres`, `kafka`, `jobmanager`, `taskmanager-1`, `market`, `sequencer`, `ingest`, `ingest-2`, `repair`."""
     command: list[str]
     env: dict[str, str]
     """The complete environment of the process; nothing is inherited."""

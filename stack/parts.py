@@ -4,7 +4,7 @@ from market.settings import Settings
 from stack import flink, kafka, postgres
 from stack.java import find
 from stack.part import Part
-from stack.python_parts import ingest_part, market_part, sequencer_part
+from stack.python_parts import ingest_parts, market_part, repair_part, sequencer_parts
 from stack.state import State
 
 
@@ -23,6 +23,7 @@ def all_parts(settings: Settings, state: State) -> list[Part]:
         flink.jobmanager_part(settings, state, java),
         *(flink.taskmanager_part(number + 1, settings, state, java) for number in range(settings.flink.taskmanagers)),
         *([] if settings.market == "live" else [market_part(settings)]),
-        sequencer_part(settings),
-        ingest_part(settings),
+        *sequencer_parts(settings),
+        *ingest_parts(settings),
+        repair_part(settings),
     ]

@@ -61,6 +61,16 @@ def dsn(settings: Settings, state: State, role: Role = "owner") -> str:
     return f"postgresql://{who}@{settings.postgres.host}:{settings.ports.postgres}/{settings.postgres.database}"
 
 
+def with_password(settings: Settings, state: State) -> Settings:
+    """Return the settings with the password that jobs and repair write to the database with.
+
+    Raises:
+        StackError: the market has no secrets yet, or they are broken.
+    """
+    password = read_secrets(state)[ROLES["writer"]]
+    return settings.model_copy(update={"postgres": settings.postgres.model_copy(update={"writer_password": password})})
+
+
 def superuser_dsn(settings: Settings, state: State, database: str = "postgres") -> str:
     """Return the address of a database for the superuser, password included.
 

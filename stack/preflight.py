@@ -16,8 +16,12 @@ LEAST_FREE = 2 << 30
 
 def ports(settings: Settings) -> dict[str, int]:
     """Return the ports that the stack takes for the market chosen, by the name of the setting."""
-    names = [name for name in Ports.model_fields if name != "market" or settings.market != "live"]
-    return {name: getattr(settings.ports, name) for name in names}
+    unused = {
+        "market": settings.market == "live",
+        "ingest_2": settings.ingest.processes == 1,
+        "sequencer_2": settings.sequencer.processes == 1,
+    }
+    return {name: getattr(settings.ports, name) for name in Ports.model_fields if not unused.get(name, False)}
 
 
 def taken(port: int) -> bool:

@@ -1,14 +1,15 @@
-"""The parts that are Python of our own: the market on localhost, the sequencer and ingest."""
+"""The parts that are Python of our own: the market on localhost, the sequencer, ingest and repair."""
 
 import sys
 from collections.abc import Callable
+from typing import Literal
 
 from market.settings import ROOT, Settings
 from stack.environment import base_environment, child_environment, effective
 from stack.part import Part
 from stack.probes import get_json, unanswered
 
-__all__ = ["child_environment", "ingest_part", "market_part", "sequencer_part"]
+__all__ = ["ingest_parts", "market_part", "repair_part", "sequencer_parts"]
 
 
 def market_part(settings: Settings) -> Part:
@@ -17,11 +18,51 @@ def market_part(settings: Settings) -> Part:
     return _part("market", "replay", settings, f"http://127.0.0.1:{port}", ready=lambda: unanswered(port, "/-/status"))
 
 
-def sequencer_part(settings: Settings) -> Part:
-    """Return the sequencer. It is ready when it has its partitions and has rebuilt its state."""
+def sequencer_parts(settings: Settings) -> list[Part]:
+    """Return the sequencers. One is ready when it has its partitions and has rebuilt its state."""
+    return [_sequencer_part(name, own) for name, own in _processes(settings, "sequencer")]
+
+
+def ingest_parts(settings: Settings) -> list[Part]:
+    """Return the ingest processes. One is ready when it answers; whether venues are connected is told by its health."""
+    return [_ingest_part(name, own) for name, own in _processes(settings, "ingest")]
+
+
+def repair_part(settings: Settings) -> Part:
+    """Return repair, which needs the writer's password in the settings. It is ready when it answers."""
+    port = settings.ports.repair
+    return _part(
+        "repair",
+        "ingest.repair",
+        settings,
+        f"http://127.0.0.1:{port}/health",
+        ready=lambda: unanswered(port, "/health"),
+        after=("kafka", "postgres", *_market(settings)),
+    )
+
+
+def _processes(settings: Settings, package: Literal["ingest", "sequencer"]) -> list[tuple[str, Settings]]:
+    """Return name and settings of each process of a package: the second has an instance and a port of its own."""
+    processes = [(package, settings)]
+    section = getattr(settings, package)
+    if section.processes == 2:
+        port = getattr(settings.ports, f"{package}_2")
+        second = {
+            package: section.model_copy(update={"instance": f"{section.instance}-2"}),
+            "ports": settings.ports.model_copy(update={package: port}),
+        }
+        processes.append((f"{package}-2", settings.model_copy(update=second)))
+    return processes
+
+
+def _market(settings: Settings) -> tuple[str, ...]:
+    return () if settings.market == "live" else ("market",)
+
+
+def _sequencer_part(name: str, settings: Settings) -> Part:
     port = settings.ports.sequencer
     return _part(
-        "sequencer",
+        name,
         "sequencer",
         settings,
         f"http://127.0.0.1:{port}/health",
@@ -30,17 +71,15 @@ def sequencer_part(settings: Settings) -> Part:
     )
 
 
-def ingest_part(settings: Settings) -> Part:
-    """Return ingest. It is ready when it answers; whether venues are connected is told by its health."""
+def _ingest_part(name: str, settings: Settings) -> Part:
     port = settings.ports.ingest
-    after = ("kafka", "sequencer") if settings.market == "live" else ("kafka", "sequencer", "market")
     return _part(
-        "ingest",
+        name,
         "ingest",
         settings,
         f"http://127.0.0.1:{port}/health",
         ready=lambda: unanswered(port, "/health"),
-        after=after,
+        after=("kafka", "sequencer", *_market(settings)),
     )
 
 

@@ -20,8 +20,9 @@ from stack.kafka import create_topics
 from stack.migrations import migrate
 from stack.part import Part
 from stack.parts import all_parts
+from stack.passwords import with_password
 from stack.probes import get_json
-from stack.python_parts import ingest_part
+from stack.python_parts import ingest_parts, repair_part
 from stack.recorded import scan_path, symbols_listed, with_channels
 from stack.retained import retained
 from stack.state import State
@@ -58,7 +59,9 @@ class Wiring:
     def sequencer_drained(self) -> bool:
         """Tell whether the sequencer has read everything; also when it does not answer."""
         try:
-            return bool(get_json(self.settings.ports.sequencer, "/health").get("behind", 0) == 0)
+            ports = [self.settings.ports.sequencer, self.settings.ports.sequencer_2]
+            ports = ports[: self.settings.sequencer.processes]
+            return all(get_json(port, "/health").get("behind", 0) == 0 for port in ports)
         except ConnectionError:
             return True
 
@@ -69,12 +72,12 @@ class Wiring:
             StackError: a part cannot be made on this machine.
         """
         parts = {part.name: part for part in all_parts(self.settings, self.state)}
-        needs: dict[str, tuple[str, ...]] = {"sequencer": ("topics",), "ingest": ("topics",)}
+        symbols = ("symbols",) if self._ask_symbols else ()
+        needs = {"sequencer": ("topics",), "ingest": ("topics", *symbols), "repair": ("topics", "migrations", *symbols)}
         if self._ask_symbols:
-            needs["ingest"] = ("topics", "symbols")
             conductor.add_step("symbols", ("market",), self._take_symbols)
         for name, part in parts.items():
-            conductor.add_part(partial(self._part, part), *needs.get(name, ()))
+            conductor.add_part(partial(self._part, part), *needs.get(name.partition("-")[0], ()))
         conductor.add_step("topics", ("kafka",), self._make_topics)
         conductor.add_step("migrations", ("postgres",), self._migrate)
         # A job can be submitted before there is a TaskManager; it waits in the cluster for its slots.
@@ -93,8 +96,11 @@ class Wiring:
         )
 
     def _part(self, first: Part) -> Part:
-        """Return the part as the settings are by now: ingest is told the market's symbols."""
-        return ingest_part(self.settings) if first.name == "ingest" else first
+        """Return the part as the settings are by now: the market's symbols are known, and the database's password."""
+        late = ingest_parts(self.settings)
+        if first.name == "repair":
+            late = [repair_part(with_password(self.settings, self.state))]
+        return next((part for part in late if part.name == first.name), first)
 
     def _take_symbols(self) -> None:
         symbols = symbols_listed(self.settings.ports.market, both=not self._recording)

@@ -32,6 +32,9 @@ PORTS = {
     "MARKET": 24107,
     "INGEST": 24108,
     "SEQUENCER": 24109,
+    "REPAIR": 24110,
+    "INGEST_2": 24111,
+    "SEQUENCER_2": 24112,
 }
 
 

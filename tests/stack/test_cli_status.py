@@ -37,7 +37,7 @@ def now() -> dict[str, Any]:
             "job-candles": Report("restarting", restarts=2, reason="gone", facts={"restored_from": "/c/chk-3"}),
         },
         steps={"topics", "jobs"},
-        facts=Facts(venues(HEALTH), 1, 0.25, 12.345),
+        facts=Facts(venues([HEALTH], {"kucoin": 2}), 1, 0.25, 12.345),
     )
 
 
@@ -114,14 +114,32 @@ def test_the_rate_is_taken_over_the_last_seconds() -> None:
     assert at(12.0, 45) == 10.0
 
 
+def test_of_two_ingest_processes_the_one_that_is_better_off_counts() -> None:
+    other = {
+        "venues": {
+            "kucoin": {"connected": True, "last_message_age_seconds": 3.0, "trades": 7, "newest_event_time": 1},
+            "binance": {"connected": False, "last_message_age_seconds": 9.0, "trades": 5, "newest_event_time": None},
+        }
+    }
+    told = venues([HEALTH, other], {"binance": 1})
+    assert told["binance"] == {
+        "connected": True,
+        "last_message_age_seconds": 0.12,
+        "trades": 1234,
+        "gaps_open": 1,
+    }
+    assert told["kucoin"] == {"connected": True, "last_message_age_seconds": 3.0, "trades": 7, "gaps_open": 0}
+    assert newest_event_time([other, HEALTH]) == 1_700_000_001_500_000
+
+
 def test_freshness_is_how_far_the_candles_are_behind_and_never_negative() -> None:
-    seen = newest_event_time(HEALTH)
+    seen = newest_event_time([HEALTH])
     assert seen == 1_700_000_001_500_000
     assert freshness(seen, datetime.fromtimestamp(1_700_000_001, UTC)) == 0.5
     assert freshness(seen, datetime.fromtimestamp(1_700_000_009, UTC)) == 0.0
     assert freshness(seen, None) is None
     assert freshness(None, datetime.now(UTC)) is None
-    assert newest_event_time({}) is None
+    assert newest_event_time([{}]) is None
 
 
 def test_the_disk_lasts_as_long_as_the_growth_of_the_last_hour_says() -> None:

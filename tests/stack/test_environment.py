@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from market.settings import Settings, load
 from stack.environment import base_environment, child_environment, effective
-from stack.python_parts import ingest_part, market_part, sequencer_part
+from stack.python_parts import ingest_parts, market_part, repair_part, sequencer_parts
 
 OTHERS = {
     "market": "simulated", "speed": "2.5", "state_dir": "/somewhere/else", "symbols": ["BTC-USDT", "ETH-BTC"],
@@ -24,7 +24,9 @@ def changed(model: BaseModel) -> dict[str, object]:
         value = getattr(model, name)
         if isinstance(value, BaseModel):
             values[name] = changed(value)
-        elif isinstance(value, int | float):
+        elif isinstance(value, float):
+            values[name] = value / 2
+        elif isinstance(value, int):
             values[name] = value + 1
         else:
             values[name] = OTHERS.get(name, f"{value}1")
@@ -84,20 +86,33 @@ def test_options_for_all_jvms_and_pythons_are_not_passed_on(monkeypatch: pytest.
 
 def test_our_own_parts_run_with_the_settings_of_this_machine() -> None:
     settings = load(market="simulated", ports={"market": 1234})
-    for part, package in ((market_part, "replay"), (sequencer_part, "sequencer"), (ingest_part, "ingest")):
-        made = part(settings)
-        assert made.command == [sys.executable, "-m", package]
-        assert made.env["PRICEBRAID_BINANCE__WS_URL"] == "ws://127.0.0.1:1234"
+    made = [market_part(settings), *sequencer_parts(settings), *ingest_parts(settings), repair_part(settings)]
+    assert [part.command[2] for part in made] == ["replay", "sequencer", "ingest", "ingest.repair"]
+    for part in made:
+        assert part.command[0] == sys.executable
+        assert part.env["PRICEBRAID_BINANCE__WS_URL"] == "ws://127.0.0.1:1234"
 
 
 def test_ingest_waits_for_the_sequencer_and_for_the_market_where_there_is_one() -> None:
-    assert ingest_part(load(market="simulated")).after == ("kafka", "sequencer", "market")
-    assert ingest_part(load(market="live")).after == ("kafka", "sequencer")
+    assert [part.after for part in ingest_parts(load(market="simulated"))] == [("kafka", "sequencer", "market")]
+    assert [part.after for part in ingest_parts(load(market="live"))] == [("kafka", "sequencer")]
+
+
+def test_a_second_process_has_a_name_a_port_and_an_instance_of_its_own() -> None:
+    settings = load(market="simulated", ingest={"processes": 2}, sequencer={"processes": 2})
+    for package, parts in (("INGEST", ingest_parts(settings)), ("SEQUENCER", sequencer_parts(settings))):
+        assert [part.name for part in parts] == [package.lower(), f"{package.lower()}-2"]
+        for variable in (f"PRICEBRAID_PORTS__{package}", f"PRICEBRAID_{package}__INSTANCE"):
+            first, second = (part.env[variable] for part in parts)
+            assert first != second
 
 
 def test_a_part_that_does_not_answer_says_why_in_one_line() -> None:
-    settings = load(market="simulated", ports={"market": 23290, "sequencer": 23290, "ingest": 23290})
-    for part in (market_part(settings), sequencer_part(settings), ingest_part(settings)):
+    ports = dict.fromkeys(("market", "sequencer", "ingest", "repair"), 23290)
+    settings = load(market="simulated", ports=ports)
+    for part in (
+        market_part(settings), *sequencer_parts(settings), *ingest_parts(settings), repair_part(settings)
+    ):  # fmt: skip
         reason = part.ready()
         assert reason is not None
         assert "23290" in reason

@@ -130,7 +130,8 @@ def test_parts_start_in_the_order_of_what_they_need(tmp_path: Path, monkeypatch:
     made = parts.all_parts(settings, State.for_settings(settings))
     names = [part.name for part in made]
     assert names == [
-        "postgres", "kafka", "jobmanager", "taskmanager-1", "taskmanager-2", "market", "sequencer", "ingest"
+        "postgres", "kafka", "jobmanager", "taskmanager-1", "taskmanager-2", "market", "sequencer", "ingest",
+        "repair",
     ]  # fmt: skip
     for number, part in enumerate(made):
         assert set(part.after) <= set(names[:number])

@@ -179,6 +179,7 @@ def test_a_step_that_fails_for_good_is_a_fault(conduct: Make, tmp_path: Path) ->
 
 def test_all_stop_in_order_sources_first(conduct: Make, tmp_path: Path) -> None:
     names = ["postgres", "kafka", "jobmanager", "taskmanager-1", "taskmanager-2", "market", "sequencer", "ingest"]
+    names += ["ingest-2", "repair"]
     conductor = conduct(*(python_part(name, tmp_path) for name in names))
     conductor.start()
     until("all are healthy", conductor.healthy)
