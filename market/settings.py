@@ -77,7 +77,7 @@ class KucoinSettings(_Section):
 class IngestSettings(_Section):
     """Sockets to Kafka."""
 
-    processes: Literal[1, 2] = Field(
+    processes: Annotated[int, Field(ge=1, le=2)] = Field(
         1, description="ingest processes that `up` runs: two read everything twice, so that either may fail"
     )
     instance: str = Field(
@@ -128,7 +128,9 @@ class KafkaSettings(_Section):
 class SequencerSettings(_Section):
     """Doubles, order, gaps and lateness."""
 
-    processes: Literal[1, 2] = Field(1, description="sequencers that `up` runs; they share the partitions")
+    processes: Annotated[int, Field(ge=1, le=2)] = Field(
+        1, description="sequencers that `up` runs; they share the partitions"
+    )
     instance: str = Field(
         "1",
         pattern=_NAME,
