@@ -220,7 +220,11 @@ class Settings(BaseSettings):
     market: str = Field(
         "auto", description="`live`, `simulated`, a recording's path, or `auto`: live where it can be reached"
     )
-    speed: str = Field("1", pattern=r"^(max|\d+(\.\d+)?)$", description="pace of a recording: a factor, or `max`")
+    speed: str = Field(
+        "1",
+        pattern=r"^(max|\d+(\.\d+)?)$",
+        description="pace of a recording or of the simulated market: a factor; a recording can be played at `max`",
+    )
     state_dir: Path = Field(ROOT / ".pricebraid", description="folder of everything that is kept")
     symbols: Annotated[list[str] | Literal["all"], NoDecode] = Field(
         default=list(MAJORS),

@@ -67,7 +67,9 @@ def up(
     market: Annotated[
         str | None, typer.Option(help="live, simulated, auto, or the path of a recording (file or folder)")
     ] = None,
-    speed: Annotated[str | None, typer.Option(help="pace of a recording: a factor, or max")] = None,
+    speed: Annotated[
+        str | None, typer.Option(help="pace of a recording or of the simulated market: a factor, or max")
+    ] = None,
     *,
     detach: Annotated[bool, typer.Option("--detach", help="return as soon as everything is healthy")] = False,
     fresh_state: Annotated[

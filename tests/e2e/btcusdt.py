@@ -22,11 +22,11 @@ def official() -> dict[int, Candle]:
         }
 
 
-def ours(stack: Stack) -> dict[int, Candle]:
+def ours(stack: Stack, symbol: str = "BTC-USDT") -> dict[int, Candle]:
     """Return the same of the table `candle`."""
     rows = stack.query(
         "select extract(epoch from start_time)::bigint * 1000, open, high, low, close, base_volume, trade_count"
-        " from candle where venue = 'binance' and symbol = 'BTC-USDT' and interval = '1m'"
+        f" from candle where venue = 'binance' and symbol = '{symbol}' and interval = '1m'"
     )
     assert len(rows) == len({row[0] for row in rows})
     return {int(row[0]): (*map(Decimal, row[1:6]), int(row[6])) for row in rows}  # type: ignore[misc]
