@@ -138,7 +138,7 @@ class Streams:
     def watch(self, now: float) -> None:
         """Send the pings that are due, and close what is over."""
         for client, session in self._sessions.items():
-            if client.closing:
+            if client.closing or client.frozen:
                 continue
             reason = session.over(now)
             if reason is not None:
@@ -162,7 +162,7 @@ class Streams:
         form = 0 if combined else UNWRAPPED
         if request.query.get("timeUnit", "").upper() == "MICROSECOND":
             form |= MICROSECONDS
-        socket, client = await accept(request, form)
+        socket, client = await accept(request, "binance", form)
         session = Session(self._rules.binance, now)
         self._sessions[client] = session
         self._hub.clients.add(client)

@@ -1,28 +1,22 @@
-"""Binance's REST: what connecting needs (`rest-api.md`, `errors.md`)."""
+"""Binance's REST: what connecting and repair need (`rest-api.md`, `errors.md`)."""
 
+import asyncio
 import math
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
+from replay import binance_history
+from replay.binance_query import RestError, array, in_microseconds, listed, mandatory, parameters
 from replay.limits import Pool, Rules
-from replay.source import DayFigures, Listing, Source
+from replay.source import NO_HISTORY, DayFigures, Listing, Source
 
-_SYMBOL = re.compile(r"[A-Z0-9_.]{1,20}")
 _STATUSES = ("TRADING", "HALT", "BREAK", "CANCEL_ONLY", "END_OF_DAY")
 _DECIMALS = 8
-
-
-class RestError(Exception):
-    """A refused request: the venue's negative code and its text."""
-
-    def __init__(self, code: int, text: str, status: int = 400) -> None:
-        super().__init__(text)
-        self.code = code
-        self.status = status
+_KLINES = ("interval", "startTime", "endTime", "timeZone", "limit")
+_AGGREGATES = ("fromId", "startTime", "endTime", "limit")
 
 
 class Rest:
@@ -43,6 +37,10 @@ class Rest:
             web.get("/api/v3/time", self._route(self._time)),
             web.get("/api/v3/exchangeInfo", self._route(self._exchange_info, 20)),
             web.get("/api/v3/ticker/24hr", self._route(self._day, _day_weight)),
+            web.get("/api/v3/klines", self._route(self._past(binance_history.klines, *_KLINES), 2)),
+            web.get("/api/v3/aggTrades", self._route(self._past(binance_history.aggregates, *_AGGREGATES), 4)),
+            web.get("/api/v3/trades", self._route(self._past(binance_history.latest, "limit"), 25)),
+            web.get("/api/v3/historicalTrades", self._route(self._past(binance_history.latest, "limit", "fromId"), 25)),
         ]
 
     def _route(
@@ -61,6 +59,8 @@ class Rest:
                         429,
                     )
                 body, status = answer(request), 200
+                if isinstance(body, Awaitable):
+                    body = msgspec.Raw(await body)
             except RestError as error:
                 body, status = {"code": error.code, "msg": str(error)}, error.status
             headers["X-MBX-USED-WEIGHT-1M"] = headers["X-MBX-USED-WEIGHT"] = str(self._pool.used)
@@ -71,22 +71,22 @@ class Rest:
         return respond
 
     def _ping(self, request: web.Request) -> dict[str, Any]:
-        _parameters(request)
+        parameters(request)
         return {}
 
     def _time(self, request: web.Request) -> dict[str, Any]:
-        _parameters(request)
+        parameters(request)
         return {"serverTime": _time(request, self._source.now())}
 
     def _exchange_info(self, request: web.Request) -> dict[str, Any]:
-        given = _parameters(request, "symbol", "symbols", "permissions", "showPermissionSets", "symbolStatus")
+        given = parameters(request, "symbol", "symbols", "permissions", "showPermissionSets", "symbolStatus")
         if len({"symbol", "symbols", "permissions"} & given.keys()) > 1 or (
             "symbolStatus" in given and {"symbol", "symbols"} & given.keys()
         ):
             raise RestError(-1128, "Combination of optional parameters invalid.")
         listings = self._chosen(given)
         permissions = given.get("permissions")
-        wanted = "SPOT" in (_array(permissions, "permissions") if permissions else ["SPOT"])
+        wanted = "SPOT" in (array(permissions, "permissions") if permissions else ["SPOT"])
         status = _status(given)
         with_sets = given.get("showPermissionSets", "true") != "false"
         return {
@@ -101,7 +101,7 @@ class Rest:
         }
 
     def _day(self, request: web.Request) -> Any:
-        given = _parameters(request, "symbol", "symbols", "type", "symbolStatus")
+        given = parameters(request, "symbol", "symbols", "type", "symbolStatus")
         if {"symbol", "symbols"} <= given.keys():
             raise RestError(-1128, "Combination of optional parameters invalid.")
         kind = given.get("type", "FULL")
@@ -117,46 +117,28 @@ class Rest:
 
     def _chosen(self, given: dict[str, str]) -> Iterable[Listing]:
         """Return the listings that `symbol` or `symbols` name, all without either."""
-        listings = {listing.code: listing for listing in self._source.listings("binance")}
         if "symbol" in given:
-            names = [given["symbol"]]
-        elif "symbols" in given:
-            names = _array(given["symbols"], "symbols")
-        else:
-            return listings.values()
-        for name in names:
-            if not _SYMBOL.fullmatch(name):
-                which = "symbol" if "symbol" in given else "symbols"
-                raise RestError(
-                    -1100,
-                    f"Illegal characters found in parameter '{which}'; legal range is '^[A-Z0-9_.]{{1,20}}$'.",
-                )
-            # One unknown name fails the whole request.
-            if name not in listings:
-                raise RestError(-1121, "Invalid symbol.")
-        return [listings[name] for name in names]
+            return listed(self._source, [given["symbol"]], "symbol")
+        if "symbols" in given:
+            return listed(self._source, array(given["symbols"], "symbols"), "symbols")
+        return self._source.listings("binance")
 
+    def _past(self, answer: binance_history.Answer, *allowed: str) -> Callable[[web.Request], Awaitable[bytes]]:
+        async def respond(request: web.Request) -> bytes:
+            given = parameters(request, "symbol", *allowed)
+            listing = listed(self._source, [mandatory(given, "symbol")], "symbol")[0]
+            history = self._source.history
+            if history is None:
+                raise RestError(-1000, NO_HISTORY)
+            as_of = self._source.now() // 1000 - self._rules.binance.lag_ms
+            micros = in_microseconds(request)
 
-def _parameters(request: web.Request, *allowed: str) -> dict[str, str]:
-    given = dict(request.query)
-    for name, value in given.items():
-        if name in allowed and not value:
-            raise RestError(-1105, f"Parameter '{name}' was empty.")
-    read = len(allowed & given.keys())
-    if read < len(given):
-        raise RestError(
-            -1104, f"Not all sent parameters were read; read '{read}' parameter(s) but was sent '{len(given)}'."
-        )
-    return given
+            def made() -> bytes:
+                return msgspec.json.encode(answer(history, listing, given, as_of, micros))
 
+            return await asyncio.get_running_loop().run_in_executor(history.worker, made)
 
-def _array(text: str, name: str) -> list[str]:
-    if not text.startswith("["):
-        return [text]
-    try:
-        return msgspec.json.decode(text, type=list[str])
-    except msgspec.DecodeError:
-        raise RestError(-1100, f"Illegal characters found in parameter '{name}'.") from None
+        return respond
 
 
 def _status(given: dict[str, str]) -> str:
@@ -176,7 +158,7 @@ def _day_weight(request: web.Request) -> int:
 
 
 def _time(request: web.Request, micros: int) -> int:
-    return micros if request.headers.get("X-MBX-TIME-UNIT", "").upper() == "MICROSECOND" else micros // 1000
+    return micros if in_microseconds(request) else micros // 1000
 
 
 def _step(decimals: int) -> str:

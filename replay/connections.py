@@ -2,11 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
+import select
+import socket as sockets
+import struct
+from collections.abc import Callable, Iterable
 
 from aiohttp import WSCloseCode
 from aiohttp.web import Request, WebSocketResponse
 
+from market.records import Venue
 from replay.wire import WHOLE, Message, text_frame
 
 _log = logging.getLogger(__name__)
@@ -21,11 +25,20 @@ class Client:
     library writes. What the peer has not taken yet is in the transport's buffer.
     """
 
-    def __init__(self, socket: WebSocketResponse, transport: asyncio.Transport, name: str, form: int = WHOLE) -> None:
+    def __init__(
+        self, socket: WebSocketResponse, transport: asyncio.Transport, venue: Venue, name: str, form: int = WHOLE
+    ) -> None:
+        self.venue: Venue = venue
         self.name = name
         self.form = form
         self.channels: dict[str, None] = {}
         self.closing = False
+        self.subscribed_at = 0.0
+        """When it subscribed last, by the event loop's clock."""
+        self.mutes: set[int] = set()
+        """Whose faults keep data from it."""
+        self.frozen = False
+        """Whether nothing at all comes from us any more."""
         self._socket = socket
         self._transport = transport
         self._waiting: list[bytes] = []
@@ -42,7 +55,7 @@ class Client:
     def flush(self) -> None:
         """Write what waits."""
         frames, self._waiting = self._waiting, []
-        if frames and not self.closing and not self._transport.is_closing():
+        if frames and not self.closing and not self.frozen and not self._transport.is_closing():
             self._transport.write(b"".join(frames))
 
     def reply(self, payload: bytes) -> None:
@@ -55,6 +68,29 @@ class Client:
         self.closing = True
         self._transport.abort()
 
+    def reset(self) -> None:
+        """Drop the connection by a TCP reset: the peer is told nothing and loses what it has not read."""
+        own = self._transport.get_extra_info("socket")
+        if own is not None:
+            own.setsockopt(sockets.SOL_SOCKET, sockets.SO_LINGER, struct.pack("ii", 1, 0))
+        self.cut()
+
+    def freeze(self) -> None:
+        """Neither send nor read any more, as a machine does that has been unplugged; TCP stays open."""
+        self.flush()
+        self.frozen = True
+        self._transport.pause_reading()
+
+    @property
+    def gone(self) -> bool:
+        """Whether the peer of a frozen client has ended the connection, which reading would tell otherwise."""
+        own = self._transport.get_extra_info("socket")
+        if self._transport.is_closing() or own is None or own.fileno() < 0:
+            return True
+        poll = select.poll()
+        poll.register(own.fileno(), getattr(select, "POLLRDHUP", 0))
+        return bool(poll.poll(0))
+
     async def close(self, code: int, reason: str) -> None:
         """Send a close frame and wait for the peer's, or for a few seconds."""
         try:
@@ -64,7 +100,7 @@ class Client:
             self._transport.abort()
 
 
-async def accept(request: Request, form: int = WHOLE) -> tuple[WebSocketResponse, Client]:
+async def accept(request: Request, venue: Venue, form: int = WHOLE) -> tuple[WebSocketResponse, Client]:
     """Finish the handshake of a socket that answers no pings itself and does not compress.
 
     Raises:
@@ -76,7 +112,7 @@ async def accept(request: Request, form: int = WHOLE) -> tuple[WebSocketResponse
     if request.transport is None:
         raise ConnectionResetError("the peer has gone")
     name = f"{request.path} {request.transport.get_extra_info('peername')}"
-    return socket, Client(socket, request.transport, name, form)
+    return socket, Client(socket, request.transport, venue, name, form)
 
 
 class Hub:
@@ -92,6 +128,8 @@ class Hub:
         self._dirty: set[Client] = set()
         self._buffer_bytes = buffer_bytes
         self._closing: set[asyncio.Task[None]] = set()
+        self.bends: dict[str, Callable[[Message, Iterable[Client]], None]] = {}
+        """What takes the messages of a channel in the place of its subscribers, and sends on what it likes."""
 
     @property
     def subscribed(self) -> int:
@@ -106,18 +144,41 @@ class Hub:
         """Subscribe the client; a channel that it has already stays one."""
         for channel in channels:
             client.channels[channel] = None
-            self._channels.setdefault(channel, {})[client] = None
+            if not client.mutes:
+                self._channels.setdefault(channel, {})[client] = None
+        client.subscribed_at = asyncio.get_running_loop().time()
         self.changed.set()
 
     def unsubscribe(self, client: Client, channels: Iterable[str]) -> None:
         """Take back subscriptions; one that the client has not is passed over."""
         for channel in channels:
             client.channels.pop(channel, None)
-            clients = self._channels.get(channel)
-            if clients is not None:
-                clients.pop(client, None)
-                if not clients:
-                    del self._channels[channel]
+            self._withdraw(client, channel)
+
+    def listeners(self, channel: str) -> int:
+        """Return how many get what is published on the channel."""
+        return len(self._channels.get(channel, ()))
+
+    def mute(self, client: Client, by: int) -> None:
+        """Keep data from a client until `by` lets it have them again; its subscriptions and its session go on."""
+        client.mutes.add(by)
+        for channel in client.channels:
+            self._withdraw(client, channel)
+
+    def unmute(self, client: Client, by: int) -> None:
+        """Take back a `mute`."""
+        client.mutes.discard(by)
+        if not client.mutes and not client.closing and client in self.clients:
+            for channel in client.channels:
+                self._channels.setdefault(channel, {})[client] = None
+            self.changed.set()
+
+    def _withdraw(self, client: Client, channel: str) -> None:
+        clients = self._channels.get(channel)
+        if clients is not None:
+            clients.pop(client, None)
+            if not clients:
+                del self._channels[channel]
 
     def leave(self, client: Client) -> None:
         """Forget a client that has gone."""
@@ -131,6 +192,15 @@ class Hub:
         if not clients:
             return
         self.sent += 1
+        if self.bends:
+            bend = self.bends.get(message.channel)
+            if bend is not None:
+                bend(message, clients)
+                return
+        self.send(message, clients)
+
+    def send(self, message: Message, clients: Iterable[Client]) -> None:
+        """Give the message to these clients; it is written at the next `flush`."""
         for client in clients:
             client.queue(message.frame(client.form))
         self._dirty.update(clients)
@@ -169,6 +239,8 @@ class Hub:
     async def close_all(self) -> None:
         """Close every client and wait until that is done."""
         for client in list(self.clients):
+            if client.frozen:
+                client.cut()
             self.close(client, WSCloseCode.GOING_AWAY, "server stops")
         if self._closing:
             await asyncio.wait(self._closing)

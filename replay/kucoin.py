@@ -3,6 +3,7 @@
 import asyncio
 import math
 import secrets
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -16,6 +17,9 @@ from replay.wire import pong_frame
 _MANY = ("/market/ticker", "/market/match", "/market/level2", "/spotMarket/level1", "/spotMarket/level2Depth5",
          "/spotMarket/level2Depth50", "/callauction/level2Depth50", "/callauction/callauctionData")  # fmt: skip
 _ONE = ("/market/candles", "/market/snapshot")
+
+
+_EXPIRED = "token is expired"
 
 
 class TopicError(Exception):
@@ -51,6 +55,11 @@ class Tokens:
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._issued: dict[str, float] = {}
+        self._revoked: set[str] = set()
+
+    def revoke(self) -> None:
+        """Let all tokens issued so far run out."""
+        self._revoked.update(self._issued)
 
     def issue(self, now: float) -> str:
         """Return a new token. Those that ran out long ago are forgotten."""
@@ -58,6 +67,7 @@ class Tokens:
             if now - since < 2 * self._seconds:
                 break
             del self._issued[token]
+            self._revoked.discard(token)
         token = secrets.token_urlsafe(96)
         self._issued[token] = now
         return token
@@ -67,7 +77,7 @@ class Tokens:
         since = self._issued.get(token)
         if since is None:
             return "token is invalid"
-        return "token is expired" if now - since >= self._seconds else None
+        return _EXPIRED if token in self._revoked or now - since >= self._seconds else None
 
 
 class Session:
@@ -130,10 +140,17 @@ class Sockets:
             ],
         }
 
+    def expire(self, clients: Iterable[Client]) -> None:
+        """Let all tokens issued so far run out, and end the sessions of these clients for it."""
+        self._tokens.revoke()
+        for client in clients:
+            client.reply(_error(None, 401, _EXPIRED))
+            self._hub.close(client, WSCloseCode.OK, "Bye")
+
     def watch(self, now: float) -> None:
         """Close the connections whose clients have been silent for too long."""
         for client, session in self._sessions.items():
-            if session.silent(now) and not client.closing:
+            if session.silent(now) and not client.closing and not client.frozen:
                 client.reply(_error(_some_id(), 400, "ping timeout"))
                 self._hub.close(client, WSCloseCode.OK, "Bye")
 
@@ -142,7 +159,7 @@ class Sockets:
         if not self._attempts.hit(now):
             wait = math.ceil(self._attempts.wait(now))
             return web.Response(status=429, headers={"Retry-After": str(wait)}, text="Too many connections")
-        socket, client = await accept(request)
+        socket, client = await accept(request, "kucoin")
         refusal = self._tokens.refusal(request.query.get("token", ""), now)
         if refusal is not None:
             client.reply(_error(None, 401, refusal))

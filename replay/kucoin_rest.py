@@ -1,15 +1,18 @@
-"""KuCoin's REST: what connecting needs (`openapi-spot-market.json`). Codes are strings, also of errors."""
+"""KuCoin's REST: what connecting and repair need (`openapi-spot-market.json`). Codes are strings, also of errors."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
+from replay import kucoin_history
 from replay.events import plain
 from replay.kucoin import Sockets
+from replay.kucoin_history import Refusal
 from replay.limits import Pool, Rules
-from replay.source import DayFigures, Listing, Source
+from replay.source import NO_HISTORY, DayFigures, Listing, Source
 
 _OK = "200000"
 # The venue groups pairs into markets by their quote asset; coins other than these are in the last one.
@@ -38,16 +41,21 @@ class Rest:
             web.get("/api/v1/symbols", self._route(self._symbols, 4)),
             web.get("/api/v2/symbols", self._route(self._symbols, 4)),
             web.get("/api/v1/market/allTickers", self._route(self._all_tickers, 15)),
+            web.get("/api/v1/market/candles", self._route(self._past(kucoin_history.bars), 3)),
+            web.get("/api/v1/market/histories", self._route(self._past(kucoin_history.latest), 3)),
             web.route("*", "/api/v1/bullet-public", self._route(_wrong_method, 1)),
             web.route("*", "/api/v1/{rest:.*}", self._route(_not_found, 1)),
             web.route("*", "/api/v2/{rest:.*}", self._route(_not_found, 1)),
         ]
 
-    def _route(self, answer: Callable[[web.Request], web.Response], weight: int) -> Callable[[web.Request], Any]:
+    def _route(
+        self, answer: Callable[[web.Request], web.Response | Awaitable[web.Response]], weight: int
+    ) -> Callable[[web.Request], Any]:
         async def respond(request: web.Request) -> web.Response:
             now = self._rules.clock()
             if self._pool.take(weight, now):
-                response = answer(request)
+                answered = answer(request)
+                response = answered if isinstance(answered, web.Response) else await answered
             else:
                 text = "Too many requests in a short period of time, please retry later"
                 response = _failure("429000", text, 429)
@@ -55,6 +63,30 @@ class Rest:
             response.headers["gw-ratelimit-remaining"] = str(self._pool.limit - self._pool.used)
             response.headers["gw-ratelimit-reset"] = str(int(self._pool.reset(now) * 1000))
             return response
+
+        return respond
+
+    def _past(self, answer: kucoin_history.Answer) -> Callable[[web.Request], Awaitable[web.Response]]:
+        async def respond(request: web.Request) -> web.Response:
+            listings = {listing.code: listing for listing in self._source.listings("kucoin")}
+            history = self._source.history
+            as_of = self._source.now() // 1000 - self._rules.kucoin.lag_ms
+            try:
+                name = request.query.get("symbol")
+                if not name:
+                    raise Refusal("400100", "symbol: must not be empty.")
+                listing = listings.get(name)
+                if listing is None:
+                    raise Refusal("900001", "The symbol does not exist.")
+                if history is None:
+                    raise Refusal("400100", NO_HISTORY)
+
+                def made() -> web.Response:
+                    return _success(answer(history, listing, request.query, as_of, self._rules.kucoin))
+
+                return await asyncio.get_running_loop().run_in_executor(history.worker, made)
+            except Refusal as refusal:
+                return _failure(refusal.code, str(refusal), refusal.status)
 
         return respond
 

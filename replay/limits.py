@@ -25,6 +25,8 @@ class BinanceRules:
     connections_seconds: float = 300.0
     weight: int = 6000
     weight_seconds: float = 60.0
+    lag_ms: int = 0
+    """How far the database, which REST is answered from, lags behind the streams (market time)."""
     flat_errors: bool = False
     """Send errors as the documents print them, `{"code":…,"msg":…,"id":…}`; on the wire they were seen wrapped in
     `error`, which is what is sent otherwise."""
@@ -50,6 +52,10 @@ class KucoinRules:
     weight_seconds: float = 30.0
     tickers_seconds: float = 2.0
     """How old an answer of `allTickers` may get before it is made anew."""
+    lag_ms: int = 0
+    """How far the database, which REST is answered from, lags behind the sockets (market time)."""
+    idle_candles: bool = True
+    """Whether a candle in which nothing traded is given, flat and with no volume, or left out: both were seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,8 @@ class Rules:
     """All limits of a server, and the monotonic clock (seconds) that they are measured with."""
 
     clock: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+    """The wall clock, seconds since the epoch."""
     watch_seconds: float = 0.1
     """How often sessions are looked at for what is due."""
     buffer_bytes: int = 8 << 20

@@ -58,18 +58,30 @@ class Waves:
     """
 
     def __init__(self, name: int, periods: list[int], amplitudes: list[float]) -> None:
-        self._keys = np.array([[key(name, index)] for index in range(len(periods))], dtype=np.uint64)
-        self._periods = np.array(periods, dtype=np.int64)[:, None]
-        self._amplitudes = np.array(amplitudes)[:, None]
+        self._waves = [
+            (key(name, index), period, amplitude)
+            for index, (period, amplitude) in enumerate(zip(periods, amplitudes, strict=True))
+        ]
         self.bound = float(sum(amplitudes))
         """The value is never further from zero than this."""
 
     def at(self, times: Ints) -> Floats:
-        """Return the value at each of `times` (integers of the periods' unit)."""
-        cell = times[None, :] // self._periods
-        part = (times[None, :] - cell * self._periods) / self._periods
-        blend = part * part * (3.0 - 2.0 * part)
-        left = uniform(self._keys, cell)
-        right = uniform(self._keys, cell + 1)
-        values: Floats = (self._amplitudes * (2.0 * (left + (right - left) * blend) - 1.0)).sum(axis=0)
+        """Return the value at each of `times` (integers of the periods' unit); it depends on no other of them."""
+        values: Floats = np.zeros(len(times))
+        if not len(times):
+            return values
+        earliest, latest = int(times.min()), int(times.max())
+        # Waves are added in turn, and not by one sum over an array, which numpy rounds by the array's shape.
+        for seed, period, amplitude in self._waves:
+            cell = times // period
+            part = (times - cell * period) / period
+            blend = part * part * (3.0 - 2.0 * part)
+            first = earliest // period
+            points = latest // period - first + 2
+            if points <= len(times):
+                lattice = uniform(seed, np.arange(first, first + points))
+                left, right = lattice[cell - first], lattice[cell - first + 1]
+            else:
+                left, right = uniform(seed, cell), uniform(seed, cell + 1)
+            values += amplitude * (2.0 * (left + (right - left) * blend) - 1.0)
         return values

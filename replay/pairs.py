@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from replay import noise
 from replay.rolling import Rolling
-from replay.simulation import Minute, Series
+from replay.simulation import Series, Trades
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class _Columns:
 
     __slots__ = ("buy", "first_level", "ids", "minute", "order", "price", "size", "spread", "start", "time_ms")
 
-    def __init__(self, series: Series, made: Minute) -> None:
+    def __init__(self, series: Series, made: Trades) -> None:
         self.minute = made.minute
         self.first_level = made.first_level
         self.spread = made.spread

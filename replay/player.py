@@ -6,15 +6,16 @@ real time of sending. Minutes are made ahead, a few pairs a turn, so that no tur
 
 import asyncio
 import heapq
-import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
 from market.records import Venue
+from replay.clock import wall
 from replay.connections import Hub
 from replay.events import ALL_MINI_TICKERS, ALL_TICKERS, BinanceEvents, KucoinEvents
+from replay.history import History
 from replay.pairs import Pair
 from replay.simulation import FIRST_MINUTE, Market
 from replay.source import DayFigures, Kind, Listing, Progress
@@ -26,10 +27,6 @@ _TICKER_MS = 100
 _MINI_MS = 1000
 
 
-def _micros() -> int:
-    return time.time_ns() // 1000
-
-
 class SimulatedMarket:
     """The simulated market as a source.
 
@@ -38,15 +35,21 @@ class SimulatedMarket:
 
     kind: Kind = "simulated"
 
-    def __init__(self, market: Market, now: Callable[[], int] = _micros, turn_seconds: float = 0.005) -> None:
+    def __init__(
+        self, market: Market, now: Callable[[], int] = wall, turn_seconds: float = 0.005, speed: float = 1.0
+    ) -> None:
         """Take `now` as the clock (microseconds since the epoch), and look for what is due every `turn_seconds`.
+
+        `speed` only tells how fast that clock runs.
 
         Raises:
             ValueError: the clock is before the market's second minute.
         """
         self.now = now
+        self.speed = speed
         self._turn_seconds = turn_seconds
         self._market = market
+        self.history: History | None = History(market)
         series = market.series
         self._binance = {key: BinanceEvents(series[key].listing) for key in series if key[0] == "binance"}
         self._kucoin = {key: KucoinEvents(series[key].listing) for key in series if key[0] == "kucoin"}
@@ -83,6 +86,11 @@ class SimulatedMarket:
             ask=Decimal(pair.ask).scaleb(prices),
             ask_size=Decimal(pair.ask_size).scaleb(sizes),
         )
+
+    def played(self) -> int:
+        """Return up to when all that was due has been published."""
+        due = self._queue[0][0] * 1000 if self._queue else (self._minute + 1) * _MINUTE_MS * 1000
+        return min(self.now(), due)
 
     def progress(self) -> Progress:
         """Return how many frames found a subscriber; there is no end."""

@@ -13,6 +13,7 @@ from market.recordings import Frame, RecordingError
 from market.records import Venue
 from replay import recorded
 from replay.connections import Hub
+from replay.history import History
 from replay.rolling import Rolling
 from replay.source import DayFigures, Kind, Listing, Progress
 
@@ -33,6 +34,7 @@ class RecordedMarket:
     """
 
     kind: Kind = "recording"
+    history: History | None = None
 
     def __init__(self, path: Path, speed: float | None = None, start_wait: float = 30.0, settle: float = 0.5) -> None:
         """Read through the recording once, to know what it holds; `speed` null is as fast as the clients read.
@@ -42,6 +44,7 @@ class RecordedMarket:
         """
         self._files = recordings.files(path)
         self._speed = speed
+        self.speed = speed or 1.0
         self._start_wait = start_wait
         self._settle = settle
         self._total = self._passed = self._skipped = 0
@@ -72,6 +75,10 @@ class RecordedMarket:
     def now(self) -> int:
         """Return when the last frame played was received (before that: the first one), microseconds, UTC."""
         return self._clock // 1000
+
+    def played(self) -> int:
+        """Return the same: the clock goes on with what is played."""
+        return self.now()
 
     def progress(self) -> Progress:
         """Return how many frames have been played or passed over."""

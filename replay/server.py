@@ -1,19 +1,22 @@
-"""One server for both venues, on 127.0.0.1: their sockets, their REST, and `/-/status`, which is ours."""
+"""One server for both venues, on 127.0.0.1: their sockets, their REST, and pages of our own under `/-/`."""
 
 import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
 
-import msgspec
 from aiohttp import web
 
-from replay import binance, binance_rest, kucoin, kucoin_rest
+from replay import binance, binance_rest, kucoin, kucoin_rest, refusals
+from replay.chaos import Chaos
 from replay.connections import Hub
 from replay.limits import Rules
+from replay.pages import Pages
 from replay.source import Source
 
 _log = logging.getLogger(__name__)
+
+_FAULTS_SECONDS = 0.01
 
 
 class Server:
@@ -26,14 +29,15 @@ class Server:
         self._rules = rules
         self._streams = binance.Streams(self.hub, rules)
         self._sockets = kucoin.Sockets(self.hub, source, rules)
-        self.app = web.Application()
+        self.chaos = Chaos(self.hub, source, self._sockets)
+        self.app = web.Application(middlewares=[refusals.middleware(self.chaos, rules)])
         self.app.add_routes(
             [
                 *self._streams.routes(),
                 *binance_rest.Rest(source, rules).routes(),
                 *self._sockets.routes(),
                 *kucoin_rest.Rest(source, self._sockets, rules).routes(),
-                web.get("/-/status", self._status),
+                *Pages(self.hub, source, self.chaos).routes(),
             ]
         )
 
@@ -60,20 +64,11 @@ class Server:
             self._sockets.watch(now)
             await asyncio.sleep(self._rules.watch_seconds)
 
-    async def _status(self, request: web.Request) -> web.Response:  # noqa: ARG002
-        progress = self._source.progress()
-        body = {
-            "kind": self._source.kind,
-            "clients": len(self.hub.clients),
-            "subscribed": self.hub.subscribed,
-            "frames_total": progress.total,
-            "frames_sent": progress.sent,
-            "frames_skipped": progress.skipped,
-            "finished": progress.finished,
-            "clock": self._source.now(),
-            "seed": progress.seed,
-        }
-        return web.Response(body=msgspec.json.encode(body), content_type="application/json")
+    async def misbehave(self) -> None:
+        """Play the faults that are planned, for ever."""
+        while True:
+            self.chaos.turn()
+            await asyncio.sleep(_FAULTS_SECONDS)
 
 
 @contextlib.asynccontextmanager
@@ -94,7 +89,7 @@ async def running(source: Source, port: int = 0, rules: Rules | None = None) -> 
         server.port = runner.addresses[0][1]
         try:
             async with asyncio.TaskGroup() as tasks:
-                parts = [tasks.create_task(server.play()), tasks.create_task(server.watch())]
+                parts = [tasks.create_task(each) for each in (server.play(), server.watch(), server.misbehave())]
                 yield server
                 for part in parts:
                     part.cancel()

@@ -18,10 +18,14 @@ from market.records import Venue
 from replay import noise
 from replay.instruments import Asset, assets
 from replay.noise import Floats, Ints
+from replay.runs import spread_out, sums
 from replay.source import Listing
 
 FIRST_MINUTE = 26_297_280
 """2020-01-01 00:00 UTC in minutes since the epoch: the market's first minute, where its ids begin."""
+
+MOST_MINUTES = 2000
+"""How many minutes can be made at once."""
 
 _DAY = 1440
 _MINUTE_MS = 60_000
@@ -35,21 +39,33 @@ _SIZE_SPREAD = 1.2
 _SEQUENCE_START = 11_000_000_000_000_000
 _SEQUENCE_STEP = 1000
 
+# Each minute has so many positions to draw numbers at.
+_MINUTE_NUMBERS = 4096 * 1024
+
 _HOUR_MS = 3_600_000
 _PATH_PERIODS = [64 * 24 * _HOUR_MS >> (2 * octave) for octave in range(12)]
 _DEVIATION_PERIODS = [900_000, 90_000, 11_000]
 
 
+def _minute_of(before: NDArray[np.int32], number: int) -> int:
+    """Return the minute of a thing by its number, where each day has the same: so many `before` each minute."""
+    day, of_day = divmod(number, int(before[-1]))
+    return FIRST_MINUTE + day * _DAY + int(np.searchsorted(before, of_day, "right")) - 1
+
+
 @dataclass(frozen=True, slots=True)
-class Minute:
-    """A minute of trades of one venue and pair, in the order in which they happened.
+class Trades:
+    """The trades of one venue and pair in consecutive minutes, in the order in which they happened.
 
     A level is what one taker order takes at one price: an aggregate trade at Binance. Its fills are the trades. Levels
-    of the same `order` follow each other at the same time. Prices are in price steps, sizes in size steps.
+    of the same minute and `order` follow each other at the same time. Prices are in price steps, sizes in size steps.
     `first_level` and `first_fill` number the levels and fills of the pair since the market's first minute.
     """
 
     minute: int
+    """The first of the minutes."""
+    begin: Ints
+    """Of each minute the index of its first level, and at the end the number of levels."""
     first_level: int
     first_fill: int
     time_ms: Ints
@@ -65,8 +81,8 @@ class Minute:
     @property
     def level_size(self) -> Ints:
         """The size of each level."""
-        sums: Ints = np.diff(np.concatenate(([0], np.cumsum(self.size)))[self.start])
-        return sums
+        sizes: Ints = np.diff(sums(self.size)[self.start])
+        return sizes
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +157,19 @@ class Series:
             next_fill - fill,
         )
 
+    @property
+    def most_fills(self) -> int:
+        """How many fills the busiest minute of a day has."""
+        return int(np.diff(self._fills).max())
+
+    def minute_of_level(self, number: int) -> int:
+        """Return the minute of the level with this number, counted since the market's first minute."""
+        return _minute_of(self._levels, number)
+
+    def minute_of_fill(self, number: int) -> int:
+        """Return the minute of the fill with this number, counted since the market's first minute."""
+        return _minute_of(self._fills, number)
+
     def fill_ids(self, first_fill: int, count: int) -> Ints:
         """Return the venue's ids of `count` fills from number `first_fill` on.
 
@@ -161,29 +190,46 @@ class Series:
         prices: Floats = np.exp(logarithm) / self._tick
         return prices
 
-    def minute(self, minute: int) -> Minute:
+    def minute(self, minute: int) -> Trades:
         """Return the trades of a minute (minutes since the epoch, UTC).
 
         Raises:
             ValueError: the minute is before the market's first.
         """
-        first_level, first_fill, levels, fills = self.counts(minute)
-        numbers = np.arange(first_level, first_level + levels, dtype=np.int64)
+        return self.minutes(minute, 1)
+
+    def minutes(self, first: int, count: int) -> Trades:
+        """Return the trades of `count` minutes (1 to `MOST_MINUTES`), the same as each minute alone has.
+
+        Raises:
+            ValueError: the first minute is before the market's first.
+        """
+        first_level, first_fill, _, _ = self.counts(first)
+        of_day = np.arange(first - FIRST_MINUTE, first - FIRST_MINUTE + count) % _DAY
+        levels = (self._levels[of_day + 1] - self._levels[of_day]).astype(np.int64)
+        fills = (self._fills[of_day + 1] - self._fills[of_day]).astype(np.int64)
+        begin = sums(levels)
+        numbers = np.arange(first_level, first_level + begin[-1], dtype=np.int64)
         follows = noise.uniform(self._keys["side"], numbers * 2) < _SWEEP
-        follows[:1] = False
+        follows[begin[:-1][levels > 0]] = False
         order = np.cumsum(~follows) - 1
         opens = np.flatnonzero(~follows)
         # How many levels of its order came before this one.
-        depth = np.arange(levels) - (opens[order] if levels else order)
-        time_ms = (minute * _MINUTE_MS + self._times(minute, len(opens)))[order] if levels else order
-        buy = (noise.uniform(self._keys["side"], numbers * 2 + 1) < 0.5)[opens][order] if levels else follows
+        depth = np.arange(len(numbers)) - opens[order]
+        minute = np.repeat(np.arange(count), levels)
+        orders = np.bincount(minute[opens], minlength=count)
+        time_ms = self._times(first, orders)[order]
+        buy = (noise.uniform(self._keys["side"], numbers * 2 + 1) < 0.5)[opens][order]
         bid = np.floor(self.middle(time_ms) - (self._spread - 1) / 2).astype(np.int64)
         price = np.where(buy, bid + self._spread + depth, bid - depth)
-        start = np.concatenate(([0], np.cumsum(self._fills_a_level(minute, levels, fills - levels))))
-        fill_numbers = np.arange(first_fill, first_fill + fills, dtype=np.int64)
+        start = sums(self._fills_a_level(first, levels, fills - levels))
+        fill_numbers = np.arange(first_fill, first_fill + start[-1], dtype=np.int64)
         logarithm = self._log_size + _SIZE_SPREAD * noise.normal(self._keys["size"], fill_numbers)
         size = np.maximum(1, np.exp(logarithm)).astype(np.int64)
-        return Minute(minute, first_level, first_fill, time_ms, price, buy, order, start, size, self._spread)
+        order_of_minute = order - sums(orders)[minute]
+        return Trades(
+            first, begin, first_level, first_fill, time_ms, price, buy, order_of_minute, start, size, self._spread
+        )
 
     def candle(self, minute: int) -> Candle | None:
         """Return the candle of a minute, null where nothing traded.
@@ -217,28 +263,31 @@ class Series:
             int(ids[-1]),
         )
 
-    def _times(self, minute: int, orders: int) -> Ints:
-        """Return when the orders come, milliseconds from the minute's start: some alone, some in bursts."""
-        positions = minute * 4096 * 1024 + np.arange(orders, dtype=np.int64)
+    def _times(self, first: int, orders: Ints) -> Ints:
+        """Return when the orders of each minute come, milliseconds since the epoch: some alone, some in bursts."""
+        minute, index = spread_out(orders)
+        positions = (first + minute) * _MINUTE_NUMBERS + index
         chosen = noise.uniform(self._keys["time"], positions)
         alone = noise.uniform(self._keys["time"], positions + (1 << 20))
         # A burst's moment is that of one of the orders, of those at the front.
-        bursts = max(1, orders // 6)
-        burst = alone[(noise.uniform(self._keys["time"], positions + (2 << 20)) * bursts).astype(np.int64)]
+        bursts = np.maximum(1, orders // 6)[minute]
+        which = (noise.uniform(self._keys["time"], positions + (2 << 20)) * bursts).astype(np.int64)
+        burst = alone[sums(orders)[minute] + which]
         after = -np.log(1.0 - noise.uniform(self._keys["time"], positions + (3 << 20))) * (0.3 / 60)
-        moments = np.sort(np.where(chosen < 0.55, alone, (burst + after) % 1.0))
-        times: Ints = (moments * _MINUTE_MS).astype(np.int64)
+        moments = np.where(chosen < 0.55, alone, (burst + after) % 1.0)
+        times: Ints = np.sort((first + minute) * _MINUTE_MS + (moments * _MINUTE_MS).astype(np.int64))
         return times
 
-    def _fills_a_level(self, minute: int, levels: int, extra: int) -> Ints:
-        """Spread the fills beyond each level's first over the levels: few levels get many."""
-        if not extra:
-            return np.ones(levels, dtype=np.int64)
-        positions = minute * 4096 * 1024 + np.arange(levels + extra, dtype=np.int64)
-        draws = noise.uniform(self._keys["extra"], positions)
-        favour = np.argsort(draws[:levels])
-        chosen = favour[(draws[levels:] ** 2 * levels).astype(np.int64)]
-        fills: Ints = 1 + np.bincount(chosen, minlength=levels)
+    def _fills_a_level(self, first: int, levels: Ints, extra: Ints) -> Ints:
+        """Spread the fills beyond each level's first over the levels of their minute: few levels get many."""
+        minute, index = spread_out(levels)
+        draws = noise.bits(self._keys["extra"], (first + minute) * _MINUTE_NUMBERS + index)
+        # Sorted by minute, and within it by the 53 bits that a draw has as a number.
+        favour = np.argsort(minute.astype(np.uint64) << np.uint64(53) | draws >> np.uint64(11))
+        minute, index = spread_out(extra)
+        rank = noise.uniform(self._keys["extra"], (first + minute) * _MINUTE_NUMBERS + levels[minute] + index)
+        chosen = favour[sums(levels)[minute] + (rank**2 * levels[minute]).astype(np.int64)]
+        fills: Ints = 1 + np.bincount(chosen, minlength=len(favour))
         return fills
 
 

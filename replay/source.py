@@ -2,10 +2,16 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from market.records import Venue
 from replay.connections import Hub
+
+if TYPE_CHECKING:
+    from replay.history import History
+
+NO_HISTORY = "a recording has no history"
+"""What is said where the past of a recording is asked for."""
 
 Kind = Literal["simulated", "recording"]
 
@@ -68,6 +74,10 @@ class Source(Protocol):
     """A market to serve."""
 
     kind: Kind
+    history: "History | None"
+    """Its past, where it has one."""
+    speed: float
+    """How many seconds of its time pass in one of the wall clock, where that is fixed; else 1."""
 
     def listings(self, venue: Venue) -> list[Listing]:
         """Return the pairs that the venue lists."""
@@ -83,6 +93,10 @@ class Source(Protocol):
 
     def now(self) -> int:
         """Return the market's time, microseconds since the epoch, UTC."""
+        ...
+
+    def played(self) -> int:
+        """Return up to when it has been played: never later than `now`, and earlier where playing is held up."""
         ...
 
     def progress(self) -> Progress:

@@ -14,6 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from market.records import Venue
 from replay.connections import Client, Hub
+from replay.history import History
 from replay.limits import Rules
 from replay.server import Server, running
 from replay.source import DayFigures, Kind, Listing, Progress
@@ -37,6 +38,8 @@ class Still:
     micros: int = 1_700_000_000_123_456
     figures: DayFigures = field(default_factory=lambda: DayFigures(1, 2))
     asked: int = 0
+    history: History | None = None
+    speed: float = 1.0
 
     def listings(self, venue: Venue) -> list[Listing]:
         dash = "" if venue == "binance" else "-"
@@ -52,6 +55,9 @@ class Still:
     def now(self) -> int:
         return self.micros
 
+    def played(self) -> int:
+        return self.micros
+
     def progress(self) -> Progress:
         return Progress(None, 0, 0, False, 7)
 
@@ -64,6 +70,10 @@ class Listener(Client):
 
     def __init__(self, now: Callable[[], int]) -> None:
         self.form = 0
+        self.venue = "binance"
+        self.subscribed_at = 0.0
+        self.mutes = set()
+        self.frozen = False
         self.name = "listener"
         self.channels = {}
         self.closing = False
@@ -91,7 +101,7 @@ async def still(rules: Rules | None = None) -> AsyncIterator[tuple[Server, Still
 
 @contextlib.asynccontextmanager
 async def rest(server: Server) -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(base_url=server.rest_url) as client:
+    async with httpx2.AsyncClient(base_url=server.rest_url, timeout=30) as client:
         yield client
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from market.records import VENUES, Venue
 from market.symbols import MAJORS
 from replay.instruments import assets
-from replay.simulation import FIRST_MINUTE, Market, Minute, Series
+from replay.simulation import FIRST_MINUTE, Market, Series, Trades
 
 MARKET = Market(1, 24, 300.0)
 MINUTES = st.integers(FIRST_MINUTE, FIRST_MINUTE + 20 * 365 * 1440)
@@ -25,8 +25,8 @@ def ids(series: Series, minute: int) -> list[int]:
     return found
 
 
-def equal(left: Minute, right: Minute) -> bool:
-    return all(np.array_equal(getattr(left, name), getattr(right, name)) for name in Minute.__slots__)
+def equal(left: Trades, right: Trades) -> bool:
+    return all(np.array_equal(getattr(left, name), getattr(right, name)) for name in Trades.__slots__)
 
 
 @given(PAIRS, MINUTES)

@@ -1,0 +1,307 @@
+"""What each kind of fault does to the connections of the market on localhost, and when it is over.
+
+A running fault is told the time again and again; it acts, and notes in its `Done` what it really did.
+"""
+
+import random
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+from aiohttp import WSCloseCode
+
+from market.records import Venue
+from replay import recorded
+from replay.bends import Bend, spoiled
+from replay.connections import Client, Hub
+from replay.faults import Fault, Kind
+from replay.kucoin import Sockets
+from replay.wire import Message, binance
+
+_WINDOW = 30_000_000
+"""How long a fault of messages waits for those that it is to touch, where it does not say so, microseconds."""
+
+_TIME = re.compile(rb'"(?:T":|time":")(\d{13,19})')
+
+Sent = tuple[Message, list[Client]]
+
+
+class Done(msgspec.Struct):
+    """What a fault really did. Times are the market's, microseconds; `to` is null while it goes on.
+
+    `symbols` are those whose trades it touched, between `since` (null before the first) and `to`. `touched` counts
+    messages or requests. `recovered` is how many seconds of the wall clock passed until every channel that a fault of
+    sockets took trades from had as many listeners as before, and trades came; null before that, and where it never was.
+    """
+
+    id: int
+    kind: Kind
+    venue: Venue
+    symbols: list[str]
+    since: int | None = msgspec.field(name="from")
+    to: int | None
+    connections: int
+    planned_at: int
+    touched: int = 0
+    recovered: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """`now` is how far the market has been played, microseconds; `wall` the event loop's clock, seconds."""
+
+    now: int
+    wall: float
+
+
+class Targets:
+    """Finds connections that carry trades."""
+
+    def __init__(self, hub: Hub, symbols: dict[tuple[Venue, str], str], settle: float) -> None:
+        """Take the canonical symbol of each venue's code, and the seconds after which a subscription counts."""
+        self.hub = hub
+        self._symbols = symbols
+        self._settle = settle
+
+    def trades(self, client: Client) -> dict[str, str]:
+        """Return the channels by which the client gets trades, and their symbols."""
+        found = {}
+        for channel in client.channels:
+            if recorded.is_trades(client.venue, channel):
+                symbol = self._symbols.get((client.venue, recorded.code_of(client.venue, channel) or ""))
+                if symbol is not None:
+                    found[channel] = symbol
+        return found
+
+    def live(self, fault: Fault, wall: float) -> list[Client]:
+        """Return the connections that the fault hits: its share of those that are live, at least one if any is."""
+        wanted = set(fault.symbols)
+        found = [
+            client
+            for client in self.hub.clients
+            if client.venue == fault.venue
+            and not (client.closing or client.mutes or client.frozen)
+            and client.subscribed_at + self._settle <= wall
+            and any(not wanted or symbol in wanted for symbol in self.trades(client).values())
+        ]
+        found.sort(key=lambda client: (client.subscribed_at, client.name))
+        count = min(len(found), max(1, round(fault.share * len(found))))
+        return random.Random(fault.seed).sample(found, count)  # noqa: S311
+
+    def listed(self, venue: Venue) -> list[str]:
+        """Return the symbols that the venue lists."""
+        return sorted(symbol for (where, _), symbol in self._symbols.items() if where == venue)
+
+
+class Cut:
+    """A connection that ends, or ceases to carry anything, until the client has connected anew."""
+
+    def __init__(self, fault: Fault, done: Done, targets: Targets, sockets: Sockets, hit: Sequence[Client]) -> None:
+        self.done = done
+        self._fault = fault
+        self._targets = targets
+        self._hub = targets.hub
+        self._sockets = sockets
+        self._hit = list(hit)
+        carried = [targets.trades(client) for client in hit]
+        self.needed = {channel: self._hub.listeners(channel) for channels in carried for channel in channels}
+        """The channels that lose a listener, and how many they had."""
+        done.symbols = sorted({symbol for channels in carried for symbol in channels.values()})
+        done.connections = len(hit)
+        self._began: float | None = None
+        self.back = self.flows = False
+        """Whether there are as many listeners as before, and whether they have been sent anything since."""
+
+    def begin(self, moment: Moment) -> None:
+        """Do it."""
+        self.done.since = moment.now
+        if self._fault.kind == "shutdown":
+            notice = b'{"e":"serverShutdown","E":%d}' % (moment.now // 1000)
+            message = binance("!serverShutdown", notice)
+            for client in self._hit:
+                client.queue(message.frame(client.form))
+                client.flush()
+            return
+        self._began = moment.wall
+        self._hub.flush()
+        if self._fault.kind == "token_expired":
+            self._sockets.expire(self._hit)
+        for client in self._hit:
+            match self._fault.kind:
+                case "close":
+                    self._hub.close(client, WSCloseCode.GOING_AWAY, "")
+                case "reset":
+                    client.reset()
+                    self._hub.leave(client)
+                case "half_open":
+                    self._hub.mute(client, self.done.id)
+                    client.freeze()
+                case "mute":
+                    self._hub.mute(client, self.done.id)
+        if self._fault.kind not in ("half_open", "mute"):
+            self._hit.clear()
+
+    def over(self, moment: Moment) -> bool:
+        """Go on; return whether it is over."""
+        ended = moment.now >= (self.done.since or 0) + self._fault.duration
+        if self._fault.kind == "shutdown" and self._began is None:
+            if not ended:
+                return False
+            self._began = moment.wall
+            for client in self._hit:
+                self._hub.close(client, WSCloseCode.GOING_AWAY, "")
+            self._hit.clear()
+        for client in list(self._hit):
+            if self._fault.duration and ended:
+                self._let_go(client)
+            elif client.frozen and client.gone:
+                client.cut()
+                self._hub.leave(client)
+            if client.closing or client not in self._hub.clients or not client.mutes:
+                self._hit.remove(client)
+        return self._recovered(moment) and not self._hit
+
+    def stop(self, moment: Moment) -> None:
+        """Wait no longer."""
+        if self.done.to is None:
+            self.done.to = moment.now
+
+    def _let_go(self, client: Client) -> None:
+        if client.frozen:
+            client.reset()
+            self._hub.leave(client)
+        self._hub.unmute(client, self.done.id)
+
+    def _recovered(self, moment: Moment) -> bool:
+        if self.done.recovered is None and self._began is not None:
+            self.back = self.back or all(self._hub.listeners(name) >= count for name, count in self.needed.items())
+            if self.back and self.flows:
+                self.done.recovered = round(moment.wall - self._began, 3)
+                self.done.to = moment.now
+        return self.done.recovered is not None
+
+
+class Bending:
+    """Messages that do not come as they should."""
+
+    def __init__(self, fault: Fault, done: Done, targets: Targets, hit: Sequence[Client]) -> None:
+        self.done = done
+        self._fault = fault
+        self._hub = targets.hub
+        self._until = 0
+        # All means those too that connect meanwhile.
+        self._hit = None if fault.share == 1 else set(hit)
+        self._seen: set[Client] = set()
+        wanted = set(fault.symbols)
+        self._symbols = {
+            channel: symbol
+            for client in hit
+            for channel, symbol in targets.trades(client).items()
+            if not wanted or symbol in wanted
+        }
+        self._bends = {channel: Bend[Sent](fault, channel, _spoil) for channel in self._symbols}
+
+    @property
+    def channels(self) -> Iterable[str]:
+        """The channels whose messages are touched."""
+        return self._bends
+
+    def begin(self, moment: Moment) -> None:
+        """Wait for messages from now on."""
+        self._until = moment.now + (self._fault.duration or _WINDOW)
+
+    def take(self, message: Message, clients: list[Client], now: int) -> list[Sent]:
+        """Take a message on its way to clients; return what is sent, and to whom."""
+        bend = self._bends[message.channel]
+        hit = clients if self._hit is None else [client for client in clients if client in self._hit]
+        if not hit:
+            return [(message, clients)]
+        spared = [] if self._hit is None else [client for client in clients if client not in self._hit]
+        left = bend.left
+        sent = bend.take((message, hit), now)
+        if bend.left < left:
+            self._touch(message, hit, now)
+        return [(message, spared), *sent] if spared else sent
+
+    def over(self, moment: Moment) -> bool:
+        """Send what is due; return whether nothing more is to come."""
+        deserted = self._hit is not None and not self._hit & self._hub.clients
+        if deserted or (moment.now >= self._until and self.done.touched):
+            for bend in self._bends.values():
+                bend.stop()
+        for bend in self._bends.values():
+            for message, clients in bend.due(moment.now):
+                still = [each for each in clients if message.channel in each.channels and not each.mutes]
+                self._hub.send(message, still)
+        self._hub.flush()
+        return all(bend.idle and not bend.left for bend in self._bends.values())
+
+    def stop(self, moment: Moment) -> None:
+        """Note the end."""
+        if self.done.to is None:
+            self.done.since = self.done.to = moment.now
+
+    def _touch(self, message: Message, clients: Iterable[Client], now: int) -> None:
+        at = _event_time(message) or now
+        done = self.done
+        done.since = at if done.since is None else min(done.since, at)
+        done.to = at if done.to is None else max(done.to, at)
+        done.touched += 1
+        done.symbols = sorted({*done.symbols, self._symbols[message.channel]})
+        self._seen.update(clients)
+        done.connections = len(self._seen)
+
+
+class Outage:
+    """A time in which a venue refuses requests, or is halted altogether."""
+
+    def __init__(self, fault: Fault, done: Done, targets: Targets) -> None:
+        self.done = done
+        self.kind = fault.kind
+        self._fault = fault
+        self._hub = targets.hub
+        self._muted: list[Client] = []
+        if fault.kind == "halt":
+            done.symbols = targets.listed(fault.venue)
+
+    @property
+    def until(self) -> int:
+        """When it ends."""
+        return (self.done.since or 0) + self._fault.duration
+
+    def begin(self, moment: Moment) -> None:
+        """Let it begin."""
+        self.done.since = moment.now
+        if self.kind == "halt":
+            self._hub.flush()
+            self._muted = [client for client in self._hub.clients if client.venue == self._fault.venue]
+            for client in self._muted:
+                self._hub.mute(client, self.done.id)
+            self.done.connections = len(self._muted)
+
+    def over(self, moment: Moment) -> bool:
+        """Return whether it is over."""
+        if moment.now < self.until:
+            return False
+        for client in self._muted:
+            self._hub.unmute(client, self.done.id)
+        self.done.to = moment.now
+        return True
+
+    def stop(self, moment: Moment) -> None:
+        """Note nothing: it ends by itself."""
+
+
+Running = Cut | Bending | Outage
+
+
+def _event_time(message: Message) -> int | None:
+    """Return when the trade in a message happened, microseconds; null where it holds none."""
+    found = _TIME.search(message.whole)
+    # Nanoseconds have 19 digits, microseconds 16, milliseconds 13.
+    return None if found is None else int(found[1].ljust(19, b"0")) // 1000
+
+
+def _spoil(sent: Sent, draw: random.Random) -> Sent:
+    return spoiled(sent[0], draw), sent[1]
