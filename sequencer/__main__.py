@@ -7,7 +7,8 @@ import threading
 
 from market import logs, service
 from market.settings import SettingsError, load
-from sequencer.edge import FatalError, Sequencer
+from sequencer.edge import Sequencer
+from sequencer.kafka import FatalError
 from sequencer.tally import Tally
 
 

@@ -11,18 +11,25 @@ The rules, in their order:
 5. Everything else has `passed`, and is remembered.
 
 Each venue's symbol is judged by its own past alone, so the answer does not depend on how symbols are spread over
-partitions or partitions over processes. Times are microseconds since the epoch, UTC.
+partitions or partitions over processes. What the trades tell of gaps goes to the ledger (`gaps`). Times are
+microseconds since the epoch, UTC.
 """
 
+from collections.abc import Iterator
 from enum import Enum
 
-from market.records import Trade, Venue
-from sequencer.seen import Recent, Relation, Runs
+from market.records import Trade
+from sequencer.gaps import Ledger
+from sequencer.lines import Consecutive, Identity, Line, Rising
+from sequencer.marked import HORIZON
+from sequencer.seen import Relation, Runs
+from sequencer.state import State
 
 MARGIN = 600 * 1_000_000
 """How far beyond the lateness trades are remembered, in microseconds."""
 
-_FORGET_EVERY = 60 * 1_000_000
+GRACE = 1_000_000
+"""How long ids may be out of order before they are missing, in microseconds, where nothing else is said."""
 
 # In Python 3.11 a member of an Enum takes ten times as long to look up as a global name.
 _KNOWN, _PARTLY, _FORGOTTEN = Relation.KNOWN, Relation.PARTLY, Relation.FORGOTTEN
@@ -41,68 +48,28 @@ _PASSED = Verdict.PASSED
 _DOUBLE = Verdict.DOUBLE
 
 
-class _Consecutive:
-    """A symbol of a venue whose trade ids are consecutive: Binance."""
-
-    __slots__ = ("_runs", "newest")
-
-    def __init__(self, memory: int) -> None:  # noqa: ARG002  (runs merge, so none has to be forgotten by its age)
-        self._runs = Runs()
-        self.newest = -1
-
-    def relation(self, trade: Trade) -> Relation:
-        return self._runs.relation(trade.first_id, trade.last_id)
-
-    def add(self, trade: Trade) -> None:
-        self.newest = max(self.newest, trade.event_time)
-        self._runs.add(trade.first_id, trade.last_id)
-
-
-class _Rising:
-    """A symbol of a venue whose sequences rise with holes that mean nothing: KuCoin."""
-
-    __slots__ = ("_memory", "_recent", "newest")
-
-    def __init__(self, memory: int) -> None:
-        self._memory = memory
-        self._recent = Recent()
-        self.newest = -1
-
-    def relation(self, trade: Trade) -> Relation:
-        return self._recent.relation(trade.sequence)
-
-    def add(self, trade: Trade) -> None:
-        self.newest = newest = max(self.newest, trade.event_time)
-        # Not the trade's own time: a repair of a long outage is old when it comes, and must be held as long as any.
-        self._recent.add(trade.sequence, newest)
-        oldest = self._recent.oldest()
-        # Cutting moves what is left, so it waits until a minute's worth can go at once.
-        if oldest is not None and oldest < newest - self._memory - _FORGET_EVERY:
-            self._recent.forget(newest - self._memory)
-
-
-_LINES: dict[Venue, type[_Consecutive] | type[_Rising]] = {"binance": _Consecutive, "kucoin": _Rising}
-
-
 class Judge:
     """Judges the trades of one partition, which holds all trades of the symbols it holds.
 
-    `lateness` and `margin` are in microseconds. `known_since` tells from which event time on all that was passed is
-    known: a state rebuilt from a tail lacks nothing newer than what was passed before that tail, and lets nothing older
-    through.
+    `lateness`, `margin`, `grace` and `horizon` are in microseconds, the last two for the ledger. `known_since` tells
+    from which event time on all that was passed is known: a state rebuilt from a tail lacks nothing newer than what was
+    passed before that tail, and lets nothing older through, but for symbols of which more was written down.
     """
 
-    def __init__(self, lateness: int, margin: int = MARGIN, known_since: int = 0) -> None:
+    def __init__(
+        self, lateness: int, margin: int = MARGIN, known_since: int = 0, grace: int = GRACE, horizon: int = HORIZON
+    ) -> None:
         self._lateness = lateness
         self._memory = lateness + margin
         self._known_since = known_since
-        self._lines: dict[tuple[Venue, str], _Consecutive | _Rising] = {}
+        self._lines: dict[Identity, Line] = {}
+        self.ledger = Ledger(self._lines, grace, horizon)
         self.newest = known_since - 1
         """The newest event time of all that was passed, -1 where nothing was."""
 
     def judge(self, trade: Trade) -> Verdict:
         """Return what is to be done with the trade, and remember it where that is `PASSED`."""
-        line = self._line(trade)
+        line = self._lines.get((trade.venue, trade.symbol)) or self._line((trade.venue, trade.symbol))
         relation = line.relation(trade)
         if relation is _KNOWN:
             return _DOUBLE
@@ -110,21 +77,64 @@ class Judge:
             return Verdict.PARTLY
         event_time = trade.event_time
         if event_time < line.newest - self._lateness and trade.origin == "stream":
+            self.ledger.late(trade, provable=relation is not _FORGOTTEN and event_time >= line.since)
             return Verdict.LATE
-        if relation is _FORGOTTEN or event_time < self._known_since:
+        if relation is _FORGOTTEN or event_time < line.since:
             return Verdict.LATE
         line.add(trade)
         self.newest = max(self.newest, event_time)
         return _PASSED
 
+    def behind(self, trade: Trade) -> int:
+        """Return how far a trade that was passed lies behind its symbol's newest, in microseconds."""
+        return self._lines[trade.venue, trade.symbol].newest - trade.event_time
+
+    def recall(self, state: State, *, whole: bool) -> None:
+        """Take in what was written down of a symbol, before the tail: `whole` where none is missing between the two."""
+        line = self._line((state.venue, state.symbol))
+        line.born = state.born
+        if isinstance(line, Consecutive):
+            line.runs = Runs(runs=state.runs, floor=state.floor)
+            line.newest = state.newest
+            line.since = state.since if whole else max(state.since, self._known_since)
+        else:
+            # Not its `newest` yet: that is what the tail's trades are remembered by.
+            line.earlier = (state.earlier, state.newest)
+        self.newest = max(self.newest, state.newest)
+        self.ledger.recall(line.identity, state.holes)
+
     def remember(self, trade: Trade) -> None:
         """Take in a trade that was passed before: so a state is rebuilt from the tail of what was passed."""
-        self._line(trade).add(trade)
+        line = self._line((trade.venue, trade.symbol))
+        if line.relation(trade) is not _KNOWN:
+            line.add(trade)
         self.newest = max(self.newest, trade.event_time)
 
-    def _line(self, trade: Trade) -> _Consecutive | _Rising:
-        identity = (trade.venue, trade.symbol)
+    def recalled(self) -> None:
+        """Say that the tail has ended."""
+        for line in self._lines.values():
+            line.newest = max((line.newest, *line.earlier)) if isinstance(line, Rising) else line.newest
+
+    def states(self) -> Iterator[State]:
+        """Yield what has to be written down of each symbol, since a tail may not reach back to it."""
+        for line in self._lines.values():
+            if line.newest < 0:
+                continue
+            venue, symbol = line.identity
+            if isinstance(line, Consecutive):
+                runs = list(line.runs)
+                holes = self.ledger.holes(line.identity)
+                yield State(venue, symbol, line.newest, line.born, -1, line.since, runs, line.runs.floor, holes)
+            else:
+                earlier = line.before(self.newest - self._memory)
+                yield State(venue, symbol, line.newest, line.born, earlier)
+
+    def _line(self, identity: Identity) -> Line:
         line = self._lines.get(identity)
         if line is None:
-            line = self._lines[identity] = _LINES[trade.venue](self._memory)
+            if identity[0] == "binance":
+                line = Consecutive(identity, self._known_since, self.ledger.passed)
+            else:
+                line = Rising(identity, self._known_since, self._memory)
+            self._lines[identity] = line
         return line

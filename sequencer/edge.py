@@ -9,18 +9,22 @@ the process.
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Generator, Iterable
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from market.settings import Settings
-from market.topics import DEAD_LETTERS, LATE_TRADES, TRADES, TRADES_IN
-from sequencer.core import Judge, Verdict
-from sequencer.kafka import Complaints, consumer_config
-from sequencer.rebuild import offset, rebuild
+from market.topics import TRADES_IN
+from sequencer.core import Verdict
+from sequencer.gaps import Ledger
+from sequencer.kafka import Complaints, FatalError, await_topics, consumer_config
+from sequencer.marks import Marks
+from sequencer.partition import Partition, reopen
+from sequencer.rebuild import Rebuilt, offset
 from sequencer.tally import Tally
 from sequencer.transaction import Aborted, Transaction
-from sequencer.validity import Checker, Refused
+from sequencer.validity import Checker, Refused, check_mark
 from sequencer.watchdog import Watchdog
 
 _BATCH = 2_000
@@ -28,24 +32,11 @@ _STOP_CHECK_SECONDS = 0.2
 _IDLE_SECONDS = 0.01
 _BROKER_SECONDS = 5.0
 _HUNG_SECONDS = 8.0
+_BEHIND = 1_000_000
 
 _PASSED, _LATE, _PARTLY = Verdict.PASSED, Verdict.LATE, Verdict.PARTLY
 
 _logger = logging.getLogger("sequencer")
-
-
-class FatalError(Exception):
-    """Something that this process can't go on after; started again, it may."""
-
-
-class _Partition:
-    """A partition of `trades_in` that is ours, with its judge once that is rebuilt."""
-
-    def __init__(self, rebuilding: Generator[None, None, Judge]) -> None:
-        self.rebuilding = rebuilding
-        self.since = time.monotonic()
-        self.judge: Judge | None = None
-        self.next_offset = 0
 
 
 class Sequencer:
@@ -60,8 +51,11 @@ class Sequencer:
         self._watchdog = Watchdog(_HUNG_SECONDS)
         self._transaction = Transaction(settings, self._complaints, tally, self._pause)
         self._consumer = Consumer(consumer_config(settings, self._complaints))
+        self._marks = Marks(settings, self._complaints)
+        # A clock that never jumps, so that no wait is cut short or drawn out.
+        self._clock_offset = time.time_ns() - time.monotonic_ns()
         self._commit_seconds = settings.sequencer.commit_ms / 1000
-        self._partitions: dict[int, _Partition] = {}
+        self._partitions: dict[int, Partition] = {}
         self._joined = False
         self._reset_wanted = False
         self._leaving = False
@@ -74,7 +68,7 @@ class Sequencer:
         """
         self._watchdog.start()
         try:
-            self._await_topics()
+            await_topics(self._transaction.producer, self._settings.kafka.bootstrap, self._pause)
             if not self._stop.is_set():
                 self._transaction.start()
                 self._work()
@@ -85,25 +79,9 @@ class Sequencer:
             self._tally.ready = False
             for partition in self._partitions.values():
                 partition.rebuilding.close()
+            # Leaving gives the partitions up, and their marks with them.
             self._consumer.close()
-
-    def _await_topics(self) -> None:
-        """Wait for broker and topics, and see that each partition of the one topic has its twin in the other."""
-        while not self._stop.is_set():
-            try:
-                found = self._transaction.producer.list_topics(timeout=_BROKER_SECONDS).topics
-            except KafkaException as error:
-                _logger.warning("waiting for Kafka at %s: %s", self._settings.kafka.bootstrap, error.args[0].str())
-                self._pause(1.0)
-                continue
-            missing = [name for name in (TRADES_IN, TRADES, LATE_TRADES, DEAD_LETTERS) if name not in found]
-            if not missing:
-                came, go = len(found[TRADES_IN].partitions), len(found[TRADES].partitions)
-                if came != go:
-                    raise FatalError(f"{TRADES_IN} has {came} partitions and {TRADES} has {go}: they must be equal")
-                return
-            _logger.warning("waiting for the topics %s", ", ".join(missing))
-            self._pause(1.0)
+            self._marks.close()
 
     def _pause(self, seconds: float) -> bool:
         """Wait before something is tried again; True where there is no use in it, since the process is to stop."""
@@ -130,18 +108,30 @@ class Sequencer:
     def _turn(self) -> None:
         self._watchdog.turned()
         rebuilding = self._rebuild_some()
-        messages = self._fetch(0.0 if rebuilding else _STOP_CHECK_SECONDS)
+        messages = self._fetch(0.0 if rebuilding else self._patience())
         if self._complaints.fatal is not None:
             # Another process has this instance's name, or a restarted broker no longer knows who this is.
             raise FatalError(self._complaints.fatal.str())
         if self._reset_wanted:
             # A rebalance came while fetching. What was fetched will be read again from what is committed.
             return
+        now = self._now()
         if messages:
-            self._take(messages)
+            self._take(messages, now)
+        self._heed(now)
         begun = self._transaction.begun
         if begun is not None and (not messages or time.monotonic() - begun >= self._commit_seconds):
             self._commit()
+
+    def _now(self) -> int:
+        """Return the local clock's time in microseconds."""
+        return (time.monotonic_ns() + self._clock_offset) // 1000
+
+    def _patience(self) -> float:
+        """Return for how many seconds nothing has to be done where nothing comes."""
+        judges = [partition.judge for partition in self._partitions.values()]
+        dues = [judge.ledger.due for judge in judges if judge is not None and judge.ledger.due is not None]
+        return max(0.0, min([_STOP_CHECK_SECONDS, *((due - self._now()) / 1e6 for due in dues)]))
 
     def _fetch(self, patience: float) -> list[Message]:
         """Return what has come, at once; where nothing has, wait for a first record: less while a commit is due."""
@@ -159,19 +149,21 @@ class Sequencer:
                     self._complaints(error)
         return good
 
-    def _take(self, messages: list[Message]) -> None:
+    def _take(self, messages: list[Message], now: int) -> None:
         """Judge the messages and write them where they belong. Every trade goes through here: keep it lean."""
         transaction, check = self._transaction, self._checker.check
-        if transaction.begun is None:
-            transaction.begin()
+        transaction.begin()
+        for partition in self._partitions.values():
+            if partition.judge is not None:
+                partition.judge.ledger.now = now
         for message in messages:
             number: int = message.partition()  # type: ignore[assignment]  # a message without an error has one
-            partition = self._partitions.get(number)
-            if partition is None or partition.judge is None:
+            found = self._partitions.get(number)
+            if found is None or found.judge is None:
                 continue
             key: bytes = message.key()  # type: ignore[assignment]  # None is refused below
             value: bytes = message.value()  # type: ignore[assignment]  # likewise
-            judge = partition.judge
+            judge = found.judge
             newest = judge.newest
             try:
                 trade = check(key, value)
@@ -181,6 +173,8 @@ class Sequencer:
                 verdict = judge.judge(trade)
                 transaction.outcomes[trade.venue, verdict] += 1
                 if verdict is _PASSED:
+                    if trade.event_time < newest - _BEHIND and (behind := judge.behind(trade)) > _BEHIND:
+                        value = b'%s,"behind":%d}' % (value.rstrip()[:-1], behind)
                     transaction.pass_on(number, key, value, newest)
                     if trade.event_time > transaction.newest.get(trade.venue, -1):
                         transaction.newest[trade.venue] = trade.event_time
@@ -189,9 +183,50 @@ class Sequencer:
                 elif verdict is _PARTLY:
                     reason = f"of the ids {trade.first_id} to {trade.last_id} some were seen before and some were not"
                     transaction.refuse(value, reason, trade.venue)
-            partition.next_offset = transaction.offsets[number] = offset(message) + 1
+            found.next_offset = transaction.offsets[number] = offset(message) + 1
+
+    def _heed(self, now: int) -> None:
+        """Take in what feed marks and the clock say of gaps, and write what the ledgers have to say."""
+        transaction = self._transaction
+        self._marks.fetch()
+        for number, partition in self._partitions.items():
+            if partition.judge is None:
+                continue
+            ledger = partition.judge.ledger
+            ledger.now = now
+            ledger.expire()
+            self._note(number, ledger)
+            while (message := self._marks.ready(number, partition.next_offset)) is not None:
+                transaction.begin()
+                at = offset(message)
+                key, value = message.key(), message.value()
+                try:
+                    mark = check_mark(key, value)
+                except Refused as refusal:
+                    transaction.refuse(value, str(refusal), refusal.venue)
+                else:
+                    ledger.mark(mark, at)
+                    self._note(number, ledger)
+                transaction.mark_offsets[number] = at + 1
+                # A gap of days means thousands of candles, and after an outage there is one a symbol.
+                if transaction.begun is not None and time.monotonic() - transaction.begun >= self._commit_seconds:
+                    self._commit()
+                    self._watchdog.turned()
+
+    def _note(self, number: int, ledger: Ledger) -> None:
+        if ledger.out:
+            self._transaction.begin()
+            for record in ledger.out:
+                self._transaction.note(number, record)
+            ledger.out.clear()
 
     def _commit(self) -> None:
+        now = self._now()
+        for number, partition in self._partitions.items():
+            judge, snapshots = partition.judge, partition.snapshots
+            if judge is not None and snapshots.due(judge.newest, now):
+                for key, value in snapshots.changed(judge.states(), judge.newest, now):
+                    self._transaction.write_down(number, key, value)
         self._transaction.commit(self._consumer.consumer_group_metadata())
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -214,6 +249,7 @@ class Sequencer:
 
     def _drop(self, partitions: list[TopicPartition]) -> None:
         numbers = sorted(partition.partition for partition in partitions)
+        self._marks.drop(numbers)
         for number in numbers:
             gone = self._partitions.pop(number, None)
             if gone is not None:
@@ -231,11 +267,12 @@ class Sequencer:
         """Read no more of these partitions until their states are rebuilt."""
         numbers = sorted(partitions)
         self._consumer.pause([TopicPartition(TRADES_IN, number) for number in numbers])
+        self._marks.drop(numbers)
         for number in numbers:
             old = self._partitions.get(number)
             if old is not None:
                 old.rebuilding.close()
-            self._partitions[number] = _Partition(self._reopen(number))
+            self._partitions[number] = Partition(self._reopen(number))
         _logger.info("rebuilding the states of partitions", extra={"partitions": numbers})
         self._report()
 
@@ -246,53 +283,20 @@ class Sequencer:
                 try:
                     next(partition.rebuilding)
                 except StopIteration as done:
-                    partition.judge = done.value
+                    partition.judge, partition.snapshots = done.value
                     seconds = time.monotonic() - partition.since
                     self._tally.rebuild_seconds.observe(seconds)
                     _logger.info("partition ready", extra={"partition": number, "seconds": round(seconds, 3)})
                 return True
         return False
 
-    def _reopen(self, number: int) -> Generator[None, None, Judge]:
+    def _reopen(self, number: int) -> Generator[None, None, Rebuilt]:
         """Rebuild the state of a partition and let reading start where its last owner stopped."""
-        # The offset comes first: it waits until every transaction that touches it is decided, and these are the ones
-        # whose records the state must hold.
-        start = yield from self._committed(number)
-        judge = yield from rebuild(self._settings, self._complaints, number)
-        here = TopicPartition(TRADES_IN, number, start)
-        while True:
-            try:
-                self._consumer.seek(here)
-            except KafkaException as error:
-                # The assignment is a moment old, and its fetching has not been set up yet.
-                if error.args[0].code() != KafkaError._STATE:
-                    raise
-                yield
-            else:
-                break
-        self._partitions[number].next_offset = start
-        self._consumer.resume([here])
-        return judge
-
-    def _committed(self, number: int) -> Generator[None, None, int]:
-        """Return the offset to read from next: the committed one, else the first there is."""
-        here = TopicPartition(TRADES_IN, number)
-        while True:
-            try:
-                committed: int = self._consumer.committed([here], timeout=1.0)[0].offset
-                first, _ = self._consumer.get_watermark_offsets(here, timeout=_BROKER_SECONDS)
-            except KafkaException as error:
-                if not error.args[0].retriable() and error.args[0].code() != KafkaError._TIMED_OUT:
-                    raise
-                _logger.info("waiting for the offset of partition %d: %s", number, error.args[0].str())
-                yield
-                continue
-            if 0 <= committed < first:
-                _logger.error(
-                    "records of trades_in were deleted before they were sequenced; kafka.trades_in_hours is too short",
-                    extra={"partition": number, "records": first - committed},
-                )
-            return max(committed, first)
+        opened = yield from reopen(self._consumer, self._settings, self._complaints, number, self._now())
+        self._partitions[number].next_offset = opened.start
+        self._consumer.resume([TopicPartition(TRADES_IN, number)])
+        self._marks.add(number, opened.marks_start)
+        return opened.rebuilt
 
     def _report(self) -> None:
         partitions = self._partitions
@@ -304,3 +308,6 @@ class Sequencer:
             _, high = self._consumer.get_watermark_offsets(TopicPartition(TRADES_IN, number), cached=True)
             behind += max(0, high - partition.next_offset)
         self._tally.behind = behind
+        judges = (partition.judge for partition in partitions.values())
+        gaps = (gap for judge in judges if judge is not None for gap in judge.ledger.open_gaps())
+        self._tally.gaps_open = Counter(gap.venue for gap in gaps if gap.kind != "start")

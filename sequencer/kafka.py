@@ -2,11 +2,23 @@
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, KafkaException, Producer
 
 from market.settings import Settings
+from market.topics import (
+    DEAD_LETTERS,
+    FEED_EVENTS,
+    FEED_MARKS,
+    GAP_MARKS,
+    GAPS,
+    LATE_TRADES,
+    SEQUENCER_STATE,
+    TRADES,
+    TRADES_IN,
+)
 
 GROUP = "pricebraid-sequencer"
 NEWEST_HEADER = "newest_event_time"
@@ -14,9 +26,19 @@ NEWEST_HEADER = "newest_event_time"
 was passed to the partition before, in microseconds as decimal digits, -1 where there is none. A tail that begins
 there lacks no trade that is newer than that."""
 
+Pause = Callable[[float], bool]
+"""Waits so many seconds before something is tried again; true where the process is to stop, so that it is not."""
+
+_TWINS = (TRADES_IN, TRADES, FEED_MARKS, GAPS, GAP_MARKS, SEQUENCER_STATE)
+_OTHERS = (LATE_TRADES, DEAD_LETTERS, FEED_EVENTS)
+_BROKER_SECONDS = 5.0
 _LOG_SECONDS = 10.0
 
 _logger = logging.getLogger("sequencer")
+
+
+class FatalError(Exception):
+    """Something that this process can't go on after; started again, it may."""
 
 
 class Complaints:
@@ -75,7 +97,7 @@ def consumer_config(settings: Settings, complaints: Complaints) -> dict[str, Any
 
 
 def reader_config(settings: Settings, complaints: Complaints, isolation: str) -> dict[str, Any]:
-    """Return the settings of a reader of `trades` outside any group, at the isolation level given."""
+    """Return the settings of a reader outside any group, at the isolation level given, which is told of ends."""
     return _base(settings, complaints) | {
         "group.id": f"{GROUP}-rebuild",
         "enable.auto.commit": False,
@@ -84,6 +106,18 @@ def reader_config(settings: Settings, complaints: Complaints, isolation: str) ->
         "enable.partition.eof": True,
         # The end is only told by a fetch that finds nothing, which by default waits half a second.
         "fetch.wait.max.ms": 10,
+        "fetch.queue.backoff.ms": 20,
+    }
+
+
+def marks_config(settings: Settings, complaints: Complaints) -> dict[str, Any]:
+    """Return the settings of the reader of `feed_marks`, which is in no group: offsets are kept with the trades'."""
+    return _base(settings, complaints) | {
+        "group.id": f"{GROUP}-marks",
+        "enable.auto.commit": False,
+        "auto.offset.reset": "earliest",
+        "isolation.level": "read_committed",
+        "fetch.wait.max.ms": 100,
         "fetch.queue.backoff.ms": 20,
     }
 
@@ -102,3 +136,27 @@ def producer_config(settings: Settings, complaints: Complaints) -> dict[str, Any
         "partitioner": "murmur2_random",
         "delivery.report.only.error": True,
     }
+
+
+def await_topics(producer: Producer, bootstrap: str, pause: Pause) -> None:
+    """Wait for broker and topics, and see that each partition of `trades_in` has its twin in what belongs to it.
+
+    Raises:
+        FatalError: it has not.
+    """
+    while True:
+        try:
+            found = producer.list_topics(timeout=_BROKER_SECONDS).topics
+        except KafkaException as error:
+            _logger.warning("waiting for Kafka at %s: %s", bootstrap, error.args[0].str())
+        else:
+            missing = [name for name in (*_TWINS, *_OTHERS) if name not in found]
+            if not missing:
+                counts = {name: len(found[name].partitions) for name in _TWINS}
+                if len(set(counts.values())) > 1:
+                    told = ", ".join(f"{name} has {count}" for name, count in counts.items())
+                    raise FatalError(f"numbers of partitions must be equal: {told}")
+                return
+            _logger.warning("waiting for the topics %s", ", ".join(missing))
+        if pause(1.0):
+            return

@@ -6,6 +6,7 @@ no longer hold lies at or below `floor` and is `FORGOTTEN`, not `NEW`.
 
 from array import array
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
 from enum import Enum
 
 MAX_RUNS = 10_000
@@ -38,14 +39,34 @@ class Runs:
 
     __slots__ = ("_ends", "_limit", "_starts", "floor")
 
-    def __init__(self, limit: int = MAX_RUNS) -> None:
+    def __init__(self, limit: int = MAX_RUNS, runs: Iterable[tuple[int, int]] = (), floor: int = -1) -> None:
         self._starts: list[int] = []
         self._ends: list[int] = []
+        for first, last in runs:
+            self._starts.append(first)
+            self._ends.append(last)
         self._limit = limit
-        self.floor = -1
+        self.floor = floor
 
     def __iter__(self) -> "zip[tuple[int, int]]":
         return zip(self._starts, self._ends, strict=True)
+
+    @property
+    def top(self) -> int:
+        """The highest id seen, -1 where none was."""
+        return self._ends[-1] if self._ends else -1
+
+    def holds(self, first: int, last: int) -> bool:
+        """Tell whether all of `first`..`last` are held as seen; O(log n)."""
+        at = bisect_right(self._starts, first) - 1
+        return at >= 0 and last <= self._ends[at]
+
+    def hole_below(self, first: int, last: int) -> tuple[int, int] | None:
+        """Return the ids that `first`..`last` has just skipped, or None where it was not added above a hole."""
+        starts, ends = self._starts, self._ends
+        if len(starts) < 2 or starts[-1] != first or ends[-1] != last:
+            return None
+        return ends[-2] + 1, first - 1
 
     def relation(self, first: int, last: int) -> Relation:
         """Tell how the ids `first`..`last` lie to the runs; O(log n)."""
@@ -59,12 +80,12 @@ class Runs:
             return Relation.PARTLY
         return _NEW if first > self.floor else _FORGOTTEN
 
-    def add(self, first: int, last: int) -> None:
-        """Hold `first`..`last` as seen, merged with what it touches or overlaps."""
+    def add(self, first: int, last: int) -> bool:
+        """Hold `first`..`last` as seen, merged with what it touches or overlaps. True where it followed the highest."""
         starts, ends = self._starts, self._ends
         if ends and first == ends[-1] + 1:
             ends[-1] = last
-            return
+            return True
         low = bisect_left(ends, first - 1)
         high = bisect_right(starts, last + 1)
         if low < high:
@@ -75,6 +96,7 @@ class Runs:
             cut = len(ends) // 2
             self.floor = max(self.floor, ends[cut - 1])
             del starts[:cut], ends[:cut]
+        return False
 
 
 class Recent:
@@ -84,11 +106,12 @@ class Recent:
     forgotten: a prefix, up to the first that was seen too lately.
     """
 
-    __slots__ = ("_sequences", "_times", "floor")
+    __slots__ = ("_forgotten", "_sequences", "_times", "floor")
 
     def __init__(self) -> None:
         self._sequences = array("q")
         self._times = array("q")
+        self._forgotten = -1
         self.floor = -1
 
     def __len__(self) -> int:
@@ -119,6 +142,13 @@ class Recent:
         """Return when the lowest sequence that is held was seen, or None where none is held."""
         return self._times[0] if self._times else None
 
+    def before(self, time: int) -> int:
+        """Return a time of seeing before `time`, the last one where all came in order; -1 where there is none."""
+        at = bisect_left(self._times, time) - 1
+        if at >= 0:
+            return self._times[at]
+        return self._forgotten if self._forgotten < time else -1
+
     def forget(self, before: int) -> None:
         """Let go of the lowest sequences up to the first that was seen at `before` or later."""
         cut = 0
@@ -128,4 +158,5 @@ class Recent:
             cut += 1
         if cut:
             self.floor = max(self.floor, self._sequences[cut - 1])
+            self._forgotten = max(self._forgotten, *self._times[:cut])
             del self._sequences[:cut], self._times[:cut]

@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from market.records import VENUES, Venue
 from sequencer.core import Verdict
+from sequencer.gaps import OPENED, REPAIRED
 
 _OUTCOMES = {
     Verdict.PASSED: "passed",
@@ -33,6 +34,9 @@ class Tally(Collector):
         self.ready = False
         self.partitions: tuple[int, ...] = ()
         self.newest: dict[Venue, int] = {}
+        self.gaps: Counter[tuple[Venue, str]] = Counter()
+        """Gaps by venue and the kind of the event that told of them."""
+        self.gaps_open: Counter[Venue] = Counter()
         own = registry if registry is not None else CollectorRegistry()
         self.registry = own
         self.transaction_seconds = Histogram(
@@ -58,6 +62,14 @@ class Tally(Collector):
             for verdict, outcome in _OUTCOMES.items():
                 trades.add_metric([venue, outcome], self.trades[venue, verdict])
         yield trades
+        opened = CounterMetricFamily("pricebraid_sequencer_gaps_opened", "Gaps that were opened", labels=["venue"])
+        closed = CounterMetricFamily("pricebraid_sequencer_gaps_closed", "Gaps that were closed", labels=["venue"])
+        still = GaugeMetricFamily("pricebraid_sequencer_gaps_open", "Gaps that are open here", labels=["venue"])
+        for venue in VENUES:
+            opened.add_metric([venue], self.gaps[venue, OPENED])
+            closed.add_metric([venue], self.gaps[venue, REPAIRED])
+            still.add_metric([venue], self.gaps_open[venue])
+        yield from (opened, closed, still)
         yield CounterMetricFamily(
             "pricebraid_sequencer_refused", "Records that no reader could read, now dead letters", value=self.refused
         )
@@ -85,6 +97,9 @@ class Tally(Collector):
                     "late": self.trades[venue, Verdict.LATE],
                     "partly": self.trades[venue, Verdict.PARTLY],
                     "newest_event_time": self.newest.get(venue),
+                    "gaps_opened": self.gaps[venue, OPENED],
+                    "gaps_closed": self.gaps[venue, REPAIRED],
+                    "gaps_open": self.gaps_open[venue],
                 }
                 for venue in VENUES
             },

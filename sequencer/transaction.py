@@ -8,19 +8,27 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
-from market.records import DeadLetter, Venue, encode
+from market.records import DeadLetter, FeedEvent, Gap, Venue, encode
 from market.settings import Settings
-from market.topics import DEAD_LETTERS, LATE_TRADES, TRADES, TRADES_IN
+from market.topics import (
+    DEAD_LETTERS,
+    FEED_EVENTS,
+    FEED_MARKS,
+    GAP_MARKS,
+    GAPS,
+    LATE_TRADES,
+    SEQUENCER_STATE,
+    TRADES,
+    TRADES_IN,
+)
 from sequencer.core import Verdict
-from sequencer.kafka import NEWEST_HEADER, Complaints, producer_config
+from sequencer.gaps import Output
+from sequencer.kafka import NEWEST_HEADER, Complaints, Pause, producer_config
 from sequencer.tally import Tally
 
 _BROKER_SECONDS = 5.0
 _RETRY_SECONDS = 0.2
 _LETTER_BYTES = 65_536
-
-Pause = Callable[[float], bool]
-"""Waits so many seconds before something is tried again; true where the process is to stop, so that it is not."""
 
 _logger = logging.getLogger("sequencer")
 
@@ -40,8 +48,11 @@ class Transaction:
         """When it was begun (monotonic seconds), None while none is open."""
         self.offsets: dict[int, int] = {}
         """The next offset to read of each partition of `trades_in` that was read from."""
+        self.mark_offsets: dict[int, int] = {}
+        """The same of `feed_marks`."""
         self.outcomes: Counter[tuple[Venue, Verdict]] = Counter()
         self.newest: dict[Venue, int] = {}
+        self.gaps: Counter[tuple[Venue, str]] = Counter()
         self._refused = 0
         self._headed: set[int] = set()
 
@@ -54,9 +65,10 @@ class Transaction:
         self._persist(self.producer.init_transactions, _BROKER_SECONDS)
 
     def begin(self) -> None:
-        """Open a transaction."""
-        self.producer.begin_transaction()
-        self.begun = time.monotonic()
+        """Open a transaction where none is open."""
+        if self.begun is None:
+            self.producer.begin_transaction()
+            self.begun = time.monotonic()
 
     def pass_on(self, partition: int, key: bytes, value: bytes, newest_before: int) -> None:
         """Write a trade to the partition, which held none newer than `newest_before` (microseconds) until then."""
@@ -70,6 +82,21 @@ class Transaction:
     def set_late(self, key: bytes, value: bytes) -> None:
         """Write a trade to the late ones."""
         self._produce(LATE_TRADES, key=key, value=value)
+
+    def note(self, partition: int, record: Output) -> None:
+        """Write what the ledger of the partition says: a gap, the mark of a candle, or an event."""
+        value = encode(record)
+        if isinstance(record, Gap):
+            self._produce(GAPS, key=record.gap_id, value=value, partition=partition)
+        elif isinstance(record, FeedEvent):
+            self._produce(FEED_EVENTS, key=record.venue, value=value)
+            self.gaps[record.venue, record.kind] += 1
+        else:
+            self._produce(GAP_MARKS, key=record.symbol, value=value, partition=partition)
+
+    def write_down(self, partition: int, key: bytes, value: bytes) -> None:
+        """Write the state of a symbol."""
+        self._produce(SEQUENCER_STATE, key=key, value=value, partition=partition)
 
     def refuse(self, value: bytes | None, reason: str, venue: Venue | None) -> None:
         """Write a dead letter with the record's value, cut where it is very long, and the reason."""
@@ -87,6 +114,7 @@ class Transaction:
         """
         started = time.monotonic()
         offsets = [TopicPartition(TRADES_IN, partition, offset) for partition, offset in self.offsets.items()]
+        offsets += [TopicPartition(FEED_MARKS, partition, offset) for partition, offset in self.mark_offsets.items()]
         try:
             self._persist(self.producer.send_offsets_to_transaction, offsets, group, _BROKER_SECONDS)
             self._persist(self.producer.commit_transaction, _BROKER_SECONDS)
@@ -98,6 +126,7 @@ class Transaction:
             raise Aborted from error
         self._tally.trades.update(self.outcomes)
         self._tally.refused += self._refused
+        self._tally.gaps.update(self.gaps)
         self._tally.newest.update(self.newest)
         self._tally.transaction_seconds.observe(time.monotonic() - started)
         self._clear()
@@ -118,6 +147,8 @@ class Transaction:
         self.begun = None
         self._refused = 0
         self.offsets.clear()
+        self.mark_offsets.clear()
+        self.gaps.clear()
         self.outcomes.clear()
         self._headed.clear()
 

@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 
 from market.decimals import PRECISION, SCALE
-from market.records import Trade, Venue
+from market.records import FeedMark, Lost, Regained, Suspect, Trade, Venue, decode_mark
 
 EARLIEST = 946_684_800_000_000
 """2000-01-01 in microseconds since the epoch: times in seconds or milliseconds fall before it."""
@@ -89,6 +89,30 @@ class Checker:
         if key != expected:
             raise Refused(f"the record's key {key!r} is not its symbol {trade.symbol}", trade.venue)
         self._keys[trade.symbol] = expected
+
+
+def check_mark(key: bytes | None, value: bytes | None) -> FeedMark:
+    """Return the mark that a record of `feed_marks` holds.
+
+    Raises:
+        Refused: it holds none, its key is not its symbol, or a time can't be.
+    """
+    if value is None:
+        raise Refused("the record has no value")
+    try:
+        mark = decode_mark(value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refused(f"not a mark: {error}") from None
+    if _symbol_fits(mark.symbol) is None or key != mark.symbol.encode():
+        raise Refused(f"the record's key {key!r} is not its symbol {mark.symbol!r}", mark.venue)
+    times: tuple[int | None, ...] = ()
+    if isinstance(mark, Lost | Regained):
+        times = (mark.time,)
+    elif isinstance(mark, Suspect):
+        times = (mark.from_time, mark.to_time)
+    if not all(time is None or EARLIEST <= time <= LATEST for time in times):
+        raise Refused("a time is not one in microseconds", mark.venue)
+    return mark
 
 
 def _misfit(trade: Trade) -> str:

@@ -10,18 +10,30 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
-from market.records import Trade, decode_trade, encode
-from market.topics import DEAD_LETTERS, LATE_TRADES, TRADES, TRADES_IN
+from market.records import FeedMark, Gap, GapMark, Trade, decode_gap, decode_trade, encode
+from market.topics import (
+    DEAD_LETTERS,
+    FEED_EVENTS,
+    FEED_MARKS,
+    GAP_MARKS,
+    GAPS,
+    LATE_TRADES,
+    SEQUENCER_STATE,
+    TRADES,
+    TRADES_IN,
+)
+from sequencer.kafka import GROUP
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTITIONS = 4
-"""What the mock cluster gives every topic."""
+TWINS = (TRADES_IN, TRADES, FEED_MARKS, GAPS, GAP_MARKS, SEQUENCER_STATE)
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> None:
@@ -86,19 +98,18 @@ class SequencerProcess:
 
 
 class Cluster:
-    """The mock cluster, with a producer as ingest has it and a reader as Flink has it."""
+    """The mock cluster, or a broker that runs, with a producer as ingest has it and a reader as Flink has it."""
 
-    def __init__(self) -> None:
-        self.producer = Producer(
-            {"test.mock.num.brokers": 1, "partitioner": "murmur2_random", "log_level": 0, "linger.ms": 1}
-        )
+    def __init__(self, bootstrap: str | None = None) -> None:
+        where = {"test.mock.num.brokers": 1} if bootstrap is None else {"bootstrap.servers": bootstrap}
+        self.producer = Producer({**where, "partitioner": "murmur2_random", "log_level": 0, "linger.ms": 1})
         broker = next(iter(self.producer.list_topics(timeout=10).brokers.values()))
         self.bootstrap = f"{broker.host}:{broker.port}"
         self.sequencers: list[SequencerProcess] = []
 
     def make_topics(self) -> None:
         """Ask for each topic: the mock cluster makes what is asked for."""
-        for topic in (TRADES_IN, TRADES, LATE_TRADES, DEAD_LETTERS):
+        for topic in (*TWINS, LATE_TRADES, DEAD_LETTERS, FEED_EVENTS):
             self.producer.list_topics(topic, timeout=10)
 
     def start(self, instance: str = "1") -> SequencerProcess:
@@ -128,10 +139,11 @@ class Cluster:
                 "log_level": 0,
             }
         )
-        reader.assign([TopicPartition(topic, number, 0) for number in range(PARTITIONS)])
+        partitions = reader.list_topics(topic, timeout=10).topics[topic].partitions
+        reader.assign([TopicPartition(topic, number, 0) for number in partitions])
         found: list[tuple[int, bytes | None, bytes]] = []
         ended: set[int] = set()
-        while len(ended) < PARTITIONS:
+        while len(ended) < len(partitions):
             for message in reader.consume(1_000, timeout=0.1):
                 number = message.partition()
                 error = message.error()
@@ -147,6 +159,37 @@ class Cluster:
                     ended.add(number)
         reader.close()
         return found
+
+    def committed(self, topic: str) -> int:
+        """Return how many records of the topic the sequencers have taken in for good."""
+        reader = Consumer({"bootstrap.servers": self.bootstrap, "group.id": GROUP, "log_level": 0})
+        partitions = reader.list_topics(topic, timeout=10).topics[topic].partitions
+        found = reader.committed([TopicPartition(topic, number) for number in partitions], timeout=10)
+        reader.close()
+        return sum(max(0, partition.offset) for partition in found)
+
+    def mark(self, *marks: FeedMark) -> None:
+        for mark in marks:
+            self.producer.produce(FEED_MARKS, key=mark.symbol, value=encode(mark))
+        self.producer.flush(10)
+
+    def gaps(self) -> list[Gap]:
+        """Return each version of each gap."""
+        return [decode_gap(value) for _, _, value in self.read(GAPS)]
+
+    def ledger(self) -> dict[str, Gap]:
+        """Return each gap as it is."""
+        return {gap.gap_id: gap for gap in self.gaps()}
+
+    def gap_marks(self) -> list[GapMark]:
+        return [msgspec.json.decode(value, type=GapMark) for _, _, value in self.read(GAP_MARKS)]
+
+    def incomplete(self) -> Counter[tuple[str, str, int, int]]:
+        """Return by venue, symbol, interval and start what the marks of each candle sum to, where that is not zero."""
+        sums: Counter[tuple[str, str, int, int]] = Counter()
+        for mark in self.gap_marks():
+            sums[mark.venue, mark.symbol, mark.seconds, mark.start_time] += mark.change
+        return Counter({candle: count for candle, count in sums.items() if count})
 
     def trades(self) -> list[Trade]:
         return [decode_trade(value) for _, _, value in self.read(TRADES)]

@@ -136,7 +136,12 @@ def test_two_sequencers_share_the_partitions_and_each_trade_is_written_once(clus
 
 def test_it_waits_for_its_topics_and_says_so(cluster: Cluster) -> None:
     sequencer = cluster.start()
-    eventually(lambda: "waiting for the topics trades_in, trades, late_trades, dead_letters" in sequencer.log)
+    eventually(
+        lambda: (
+            "waiting for the topics trades_in, trades, feed_marks, gaps, gap_marks, sequencer_state, late_trades"
+            in sequencer.log
+        )
+    )
     assert sequencer.health()["ready"] is False
     cluster.make_topics()
     cluster.send(trade("binance", "A-USDT", 1, 0))

@@ -37,12 +37,12 @@ def write(cluster: Cluster, trades: list[Trade], compression: str = "lz4") -> No
 
 def rebuilt(cluster: Cluster) -> Judge:
     settings = load(kafka={"bootstrap": cluster.bootstrap}, sequencer={"lateness_seconds": 100.0})
-    work = rebuild(settings, Complaints(), 0)
+    work = rebuild(settings, Complaints(), 0, START)
     while True:
         try:
             next(work)
         except StopIteration as done:
-            judge: Judge = done.value
+            judge: Judge = done.value.judge
             return judge
 
 
