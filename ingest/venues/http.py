@@ -1,14 +1,21 @@
 """Asking a venue over REST: one request, its answer's body, or an error that says whether to ask again."""
 
+from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from typing import Literal
 
 import httpx2
+import msgspec
 
 _TIMEOUT_SECONDS = 10.0
 _LONGEST_TOLD = 300
 # Binance's longest ban is three days; what is longer is a mistake.
 _LONGEST_WAIT = 3 * 86400.0
+
+
+Trouble = Literal["unreachable", "odd", "limit", "busy", "lacking"]
+"""What is wrong: it can't be reached; its answer can't be read; we asked too much; it has too much to do; or it does
+not have what was asked for (a path, a symbol, history), so that asking again soon is of no use."""
 
 
 class VenueError(Exception):
@@ -17,9 +24,10 @@ class VenueError(Exception):
     `wait` is how many seconds it asked to be left alone, zero where it asked nothing.
     """
 
-    def __init__(self, message: str, wait: float = 0.0) -> None:
+    def __init__(self, message: str, wait: float = 0.0, trouble: Trouble = "odd") -> None:
         super().__init__(message)
         self.wait = wait
+        self.trouble = trouble
 
 
 class VenueRefusal(Exception):
@@ -49,11 +57,35 @@ def refusal(where: str) -> VenueRefusal:
     )
 
 
-class Rest:
-    """A venue's REST interface under one base address."""
+class Allowance(msgspec.Struct, frozen=True):
+    """What a venue tells of its limit: so much weight is left for so many seconds."""
 
-    def __init__(self, base: str) -> None:
+    left: int
+    seconds: float
+
+
+Told = Callable[[Allowance], None]
+
+
+def _unheard(_: Allowance) -> None:
+    """Take what is told of a limit, and leave it."""
+
+
+class Rest:
+    """A venue's REST interface under one base address.
+
+    `allowance` reads from a response what it tells of the limit, and `told` hears it.
+    """
+
+    def __init__(
+        self,
+        base: str,
+        allowance: Callable[[httpx2.Response], Allowance | None] = lambda _: None,
+        told: Told | None = None,
+    ) -> None:
         self._base = base.rstrip("/")
+        self._allowance = allowance
+        self._told = told or _unheard
         self._client = httpx2.AsyncClient(timeout=_TIMEOUT_SECONDS, follow_redirects=True)
 
     async def ask(self, method: Literal["GET", "POST"], path: str) -> httpx2.Response:
@@ -67,7 +99,9 @@ class Rest:
         try:
             response = await self._client.request(method, url)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            raise VenueError(f"{url}: {error or type(error).__name__}") from error
+            raise VenueError(f"{url}: {str(error) or type(error).__name__}", trouble="unreachable") from error
+        if (allowance := self._allowance(response)) is not None:
+            self._told(allowance)
         if response.status_code == 451:
             raise refusal(url)
         return response
@@ -77,7 +111,7 @@ class Rest:
         await self._client.aclose()
 
 
-def failure(response: httpx2.Response, wait: float) -> VenueError:
+def failure(response: httpx2.Response, wait: float, trouble: Trouble = "odd") -> VenueError:
     """Return the error for a response that is not what was asked for."""
     text = response.text[:_LONGEST_TOLD]
-    return VenueError(f"{response.request.url}: HTTP {response.status_code} {text}", wait)
+    return VenueError(f"{response.request.url}: HTTP {response.status_code} {text}", wait, trouble)
