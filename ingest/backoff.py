@@ -1,4 +1,4 @@
-"""How long to wait before the next try: nothing the first time, then longer and longer up to a limit, for ever."""
+"""How long to wait before the next try: nothing the first time, then more and more up to a limit, for ever. Pure."""
 
 from collections.abc import Callable
 
@@ -35,3 +35,23 @@ class Backoff:
     def reset(self) -> None:
         """Start over: what was tried has proved itself."""
         self._failures = 0
+
+
+class Guard:
+    """Keeps what does succeed from being done too often: every `gap` seconds, and a few times (`burst`) at once.
+
+    Times are seconds of a monotonic clock.
+    """
+
+    def __init__(self, gap: float, burst: int) -> None:
+        self._gap = gap
+        self._burst = burst
+        self._free_at = float("-inf")
+
+    def passed(self, now: float) -> None:
+        """Take note that it was done."""
+        self._free_at = max(self._free_at, now - self._gap * (self._burst - 1)) + self._gap
+
+    def wait(self, now: float) -> float:
+        """Return the seconds to wait before it may be done again."""
+        return max(0.0, self._free_at - now)

@@ -1,58 +1,59 @@
-"""One connection to a venue, kept open for ever: the thin edge between a socket and the pure rules of its session."""
+"""One connection to a venue, kept open for ever: opened anew when it ends, and replaced before it has to."""
 
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
-from websockets.frames import Frame
-from websockets.http11 import Request, Response
+from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
 
-from ingest.backoff import Backoff
+from ingest.backoff import Backoff, Guard
+from ingest.coverage import Coverage
 from ingest.events import Events
 from ingest.intake import Intake
+from ingest.link import Link, Patience, Shared, Socket
 from ingest.metrics import VenueStats
 from ingest.publisher import Publisher
-from ingest.venues import Endpoint, Session, Shard, Venue
-from ingest.venues.http import VenueError, refusal, retry_after
+from ingest.venues import Shard, Venue
+from ingest.venues.http import VenueError, VenueRefusal, refusal, retry_after
+from market.settings import IngestSettings
 
 log = logging.getLogger(__name__)
 
 _OPEN_SECONDS = 10.0
 # A peer that is gone does not answer a close; the next connect waits for this.
 _CLOSE_SECONDS = 1.0
-# A venue that cuts every connection soon after it sent something is not to be asked more often than this.
+# A venue that cuts every connection soon after it sent something is not to be asked more often than this, but for a few
+# connects at once: Binance allows 300 in five minutes, KuCoin 30 in one.
 _CONNECT_GAP_SECONDS = 1.0
-_TEND_SECONDS = 0.1
+_CONNECTS_AT_ONCE = 4
+# A venue that tells every new connection to go is not to be asked more often than this.
+_RENEWAL_GAP_SECONDS = 5.0
+# How long a new socket has to show that it carries what the old one does.
+_OVERLAP_SECONDS = 10.0
+# A message may come late, and by the old socket only, if the new one was subscribed after it was due.
+_LINGER_SECONDS = 6.0
+_LOOK_SECONDS = 0.05
+# Connections that were opened at once are not replaced at once: their ages differ by up to this share.
+_AGE_SPREAD = 0.1
 _LARGEST_FRAME = 4 << 20
 _QUEUED_FRAMES = 256
 
 
-class _Socket(ClientConnection):
-    """Knows when it last heard anything, pings included, which the library answers by itself."""
-
-    heard = 0.0
-
-    def process_event(self, event: Request | Response | Frame) -> None:
-        self.heard = time.monotonic()
-        super().process_event(event)
-
-
-def _told(closed: ConnectionClosed) -> tuple[str, int]:
-    """Return the reason and the code of a connection's end that was not ours."""
-    if closed.rcvd is None:
-        # No close frame came; by RFC 6455 such an end goes by this code.
-        return "the connection broke", 1006
-    return f"closed by the venue: {closed.rcvd.reason}".removesuffix(": "), closed.rcvd.code
+def _report(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("a connection did not end as it should", exc_info=error)
 
 
 class Connection:
-    """Opens the shard's connection, and opens it anew whenever it ends."""
+    """Opens the shard's connection, opens it anew whenever it ends, and replaces it, with an overlap, before it does.
+
+    `random` gives numbers uniform in [0, 1).
+    """
 
     def __init__(
         self,
-        name: str,
         *,
         venue: Venue,
         shard: Shard,
@@ -60,26 +61,25 @@ class Connection:
         publisher: Publisher,
         events: Events,
         stats: VenueStats,
-        backoff: Backoff,
-        idle_seconds: float,
+        settings: IngestSettings,
+        random: Callable[[], float],
     ) -> None:
-        self._name = name
+        self._name = f"{venue.name}-{shard.number}-{settings.instance}"
         self._venue = venue
         self._shard = shard
-        self._intake = intake
-        self._publisher = publisher
         self._events = events
         self._stats = stats
-        self._backoff = backoff
-        self._idle_seconds = idle_seconds
-        # When reading stopped because Kafka is behind, None while it goes on; and when it last went on again.
-        self._paused: float | None = None
-        self._resumed = 0.0
-        # When a channel of the whole market last sent, on this connection.
-        self._market_heard: float | None = None
-        self._proved = False
-        self._opened: float | None = None
-        self._last_frame: int | None = None
+        self._settings = settings
+        self._random = random
+        self._backoff = Backoff(settings.reconnect_max_seconds, random)
+        symbols = [symbol for names in shard.trades.values() for symbol in names]
+        coverage = Coverage(venue.name, settings.instance, symbols)
+        self._shared = Shared(self._name, shard, coverage, intake, publisher)
+        self._links: list[Link] = []
+        self._successor: Link | None = None
+        self._guard = Guard(_CONNECT_GAP_SECONDS, _CONNECTS_AT_ONCE)
+        self._connected = False
+        self._renewed = float("-inf")
 
     async def run(self) -> None:
         """Stay connected until cancelled.
@@ -87,26 +87,119 @@ class Connection:
         Raises:
             VenueRefusal: the venue will never answer from here.
         """
-        while True:
-            self._opened, wait = None, 0.0
-            try:
-                endpoint = await self._venue.endpoint()
-                for fact in endpoint.facts:
-                    self._tell(fact.kind, fact.detail)
-                await self._connect(endpoint)
-            except VenueError as error:
-                self._tell("unreachable", {"reason": str(error)})
-                wait = error.wait
-            if self._opened is not None:
-                wait = max(wait, self._opened + _CONNECT_GAP_SECONDS - time.monotonic())
-            await asyncio.sleep(self._backoff.next(wait))
-
-    async def _connect(self, endpoint: Endpoint) -> None:
-        """Connect once, and stay until it ends."""
         try:
-            socket = await connect(
-                endpoint.url,
-                create_connection=_Socket,
+            while True:
+                before, wait = self._connected, 0.0
+                try:
+                    link: Link | None = await self._open()
+                    self._stats.reconnects += before
+                    while link is not None:
+                        link = await self._follow(link)
+                except VenueError as error:
+                    self._unreachable(error)
+                    wait = error.wait
+                wait = max(wait, self._guard.wait(time.monotonic()))
+                await asyncio.sleep(self._backoff.next(wait))
+        finally:
+            for link in self._links:
+                link.task.cancel()
+            await asyncio.gather(*(link.task for link in self._links), return_exceptions=True)
+
+    async def _follow(self, link: Link) -> Link | None:
+        """Stay with a socket until it ends; return the one that has taken over from it, None where none has."""
+        renewal = asyncio.create_task(self._renew(link))
+        try:
+            await asyncio.wait((link.task, renewal), return_when=asyncio.FIRST_COMPLETED)
+            if renewal.done():
+                # Its end may take a while, and nothing depends on it.
+                link.retire(renewal.result(), replaced=True)
+                link.task.add_done_callback(_report)
+            else:
+                link.task.result()
+        finally:
+            renewal.cancel()
+            await asyncio.gather(renewal, return_exceptions=True)
+        # One that has not shown yet that it carries everything is as good as any that could be opened now.
+        successor, self._successor = self._successor, None
+        if successor is None or successor.task.done():
+            return None
+        self._stats.renewals += 1
+        return successor
+
+    async def _renew(self, link: Link) -> str:
+        """Wait until the socket is to be replaced, and until another carries what it does; return the reason."""
+        reason = await link.replacement
+        await asyncio.sleep(self._renewed + _RENEWAL_GAP_SECONDS - time.monotonic())
+        backoff = Backoff(self._settings.reconnect_max_seconds, self._random)
+        while True:
+            self._renewed = time.monotonic()
+            wait = 0.0
+            try:
+                successor = self._successor = await self._open(instead=reason)
+                if await self._takes_over(link, successor):
+                    if link.sound:
+                        await asyncio.wait((successor.task,), timeout=_LINGER_SECONDS)
+                    if not successor.task.done():
+                        return reason
+                self._successor = None
+                successor.retire("it does not carry what the one before it does", replaced=False)
+                await asyncio.wait((successor.task,))
+                successor.task.result()
+            except (VenueError, VenueRefusal) as error:
+                self._unreachable(error)
+                wait = error.wait if isinstance(error, VenueError) else 0.0
+            await asyncio.sleep(backoff.next(max(wait, _RENEWAL_GAP_SECONDS)))
+
+    async def _takes_over(self, old: Link, new: Link) -> bool:
+        """Wait until it is clear whether the new socket carries what the old one does."""
+        waited = 0.0
+        while not new.task.done():
+            patient = waited >= _OVERLAP_SECONDS
+            verdict = self._shared.coverage.takes_over(old.carrier, new.carrier, patient=patient)
+            if verdict is not None:
+                return verdict
+            await asyncio.sleep(_LOOK_SECONDS)
+            if not old.paused and not new.paused:
+                waited += _LOOK_SECONDS
+        return False
+
+    async def _open(self, instead: str | None = None) -> Link:
+        """Connect once. `instead` is why this is to replace a socket that is open.
+
+        Raises:
+            VenueError: it did not work; it makes sense to try again.
+            VenueRefusal: the venue will never answer from here.
+        """
+        endpoint = await self._venue.endpoint()
+        for fact in endpoint.facts:
+            self._tell(fact.kind, fact.detail)
+        socket = await self._connect(endpoint.url)
+        opened = time.monotonic()
+        self._connected = True
+        self._guard.passed(opened)
+        settings = self._settings
+        age = settings.renew_hours * 3600 * (1 - _AGE_SPREAD * self._random())
+        link = Link(
+            socket,
+            self._venue.session(self._shard, endpoint, opened),
+            self._shared,
+            patience=Patience(settings.idle_seconds, settings.stale_seconds, age),
+            tell=self._tell,
+            proved=self._backoff.reset,
+        )
+        self._stats.open += not self._links
+        self._links.append(link)
+        link.task.add_done_callback(lambda _: self._gone(link))
+        self._stats.silence.watch(self._shard.symbols, time.monotonic())
+        replaces = {} if instead is None else {"replaces": instead}
+        self._tell("connected", {"symbols": self._shard.symbols, **replaces})
+        return link
+
+    async def _connect(self, url: str) -> ClientConnection:
+        try:
+            return await connect(
+                url,
+                create_connection=Socket,
                 compression=None,
                 open_timeout=_OPEN_SECONDS,
                 close_timeout=_CLOSE_SECONDS,
@@ -118,101 +211,20 @@ class Connection:
         except InvalidStatus as error:
             status = error.response.status_code
             if status == 451:
-                raise refusal(endpoint.url.partition("?")[0]) from error
+                raise refusal(url.partition("?")[0]) from error
             wait = retry_after(error.response.headers.get("Retry-After"), time.time())
             raise VenueError(f"the handshake was answered with HTTP {status}", wait) from error
         except (OSError, TimeoutError, InvalidHandshake, InvalidURI) as error:
             raise VenueError(str(error) or type(error).__name__) from error
-        await self._stay(socket, endpoint)
 
-    async def _stay(self, socket: ClientConnection, endpoint: Endpoint) -> None:
-        connected = time.time_ns() // 1000
-        self._opened = time.monotonic()
-        session = self._venue.session(self._shard, endpoint, time.monotonic())
-        self._paused, self._resumed, self._market_heard, self._proved = None, self._opened, None, False
-        self._stats.open += 1
-        self._stats.reconnects += self._last_frame is not None
-        self._stats.silence.watch(self._shard.symbols, time.monotonic())
-        self._tell("connected", {"symbols": self._shard.symbols})
-        reason, code = "ingest stops", None
-        reader = asyncio.create_task(self._read(socket, session))
-        keeper = asyncio.create_task(self._tend(socket, session))
-        try:
-            await asyncio.wait((reader, keeper), return_when=asyncio.FIRST_COMPLETED)
-            verdict = keeper.result() if keeper.done() else None
-            if verdict is not None:
-                await socket.close()
-            # What had come before the end is still read, also where Kafka has to make room for it first.
-            closed = await reader
-            reason, code = (verdict, None) if verdict is not None else _told(closed)
-        finally:
-            for task in (reader, keeper):
-                task.cancel()
-            await asyncio.gather(reader, keeper, return_exceptions=True)
-            self._stats.open -= 1
-            self._tell(
-                "disconnected",
-                {
-                    "reason": reason,
-                    "code": code,
-                    "connected_time": connected,
-                    "last_frame_time": None if self._last_frame is None else self._last_frame // 1000,
-                    "symbols": self._shard.symbols,
-                },
-            )
-            await socket.close()
+    def _gone(self, link: Link) -> None:
+        self._links.remove(link)
+        self._stats.open -= not self._links
 
-    async def _read(self, socket: ClientConnection, session: Session) -> ConnectionClosed:
-        """Take in frame after frame; return how the connection was closed, once all that came before is read."""
-        while True:
-            try:
-                frame = await socket.recv(decode=False)
-            except ConnectionClosed as closed:
-                return closed
-            received = self._last_frame = time.time_ns()
-            mapped = self._intake.frame(self._name, frame, received)
-            if mapped.control is not None:
-                for fact in session.received(mapped.control, time.monotonic()):
-                    self._tell(fact.kind, fact.detail)
-            elif not self._proved:
-                self._proved = True
-                self._backoff.reset()
-            if mapped.whole_market:
-                self._market_heard = time.monotonic()
-            if self._publisher.full:
-                await self._pause(session)
-
-    async def _pause(self, session: Session) -> None:
-        """Wait until Kafka has room. What is awaited from the venue is not overdue by that."""
-        self._paused = time.monotonic()
-        await self._publisher.room()
-        self._resumed = time.monotonic()
-        session.excuse(self._resumed - self._paused)
-        self._paused = None
-
-    async def _tend(self, socket: ClientConnection, session: Session) -> str | None:
-        """Send what is due; return why the connection has to end, or None once the venue has ended it."""
-        while True:
-            now = time.monotonic()
-            try:
-                for message in session.due(now):
-                    await socket.send(message)
-            except ConnectionClosed:
-                return None
-            if self._paused is None:
-                reason = session.ending(now) or self._idle(socket, now)
-                if reason is not None:
-                    return reason
-            await asyncio.sleep(_TEND_SECONDS)
-
-    def _idle(self, socket: ClientConnection, now: float) -> str | None:
-        heard = socket.heard if isinstance(socket, _Socket) else now
-        if now - max(heard, self._resumed) > self._idle_seconds:
-            return f"no frame for {self._idle_seconds:g} s"
-        # A channel of the whole market never rests for long: heartbeats without it are no life.
-        if self._market_heard is not None and now - max(self._market_heard, self._resumed) > self._idle_seconds:
-            return f"heartbeats but no data for {self._idle_seconds:g} s"
-        return None
+    def _unreachable(self, error: VenueError | VenueRefusal) -> None:
+        self._tell("unreachable", {"reason": str(error)})
+        if not self._links:
+            self._shared.mark(self._shared.coverage.unreachable("unreachable"))
 
     def _tell(self, kind: str, detail: dict[str, object]) -> None:
         self._events.tell(kind, detail, connection=self._name)

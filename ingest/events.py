@@ -13,7 +13,9 @@ from market.topics import FEED_EVENTS
 
 log = logging.getLogger(__name__)
 
-_WARNINGS = frozenset({"disconnected", "refused", "silent_symbol", "unknown_symbol", "delisted", "unreachable"})
+_WARNINGS = frozenset(
+    {"disconnected", "refused", "silent_symbol", "unknown_symbol", "delisted", "unreachable", "stale", "mute"}
+)
 
 
 class Events:

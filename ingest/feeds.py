@@ -13,6 +13,7 @@ from ingest.events import Events
 from ingest.intake import Intake
 from ingest.lists import Lists
 from ingest.metrics import VenueStats
+from ingest.pace import Staleness
 from ingest.publisher import Publisher
 from ingest.selection import changes
 from ingest.silence import Silence
@@ -40,15 +41,14 @@ class Feed:
         lists: Lists,
         publisher: Publisher,
         board: TickerBoard,
-        instance: str,
     ) -> None:
         self._venue = venue
         self._settings = settings
         self._lists = lists
         self._publisher = publisher
-        self._instance = instance
         self._events = Events(venue.name, publisher)
-        self.stats = VenueStats(venue.name, Silence(settings.ingest.silent_seconds))
+        silence, staleness = Silence(settings.ingest.silent_seconds), Staleness(settings.ingest.stale_seconds)
+        self.stats = VenueStats(venue.name, silence, staleness)
         mapper = venue.mapper(Codes({}, frozenset()))
         self.intake = Intake(mapper, publisher, board, self.stats, settings.ingest.raw_batch_frames)
 
@@ -84,20 +84,20 @@ class Feed:
         async with asyncio.TaskGroup() as tasks:
             for shard in shards:
                 connection = Connection(
-                    f"{self._venue.name}-{shard.number}-{self._instance}",
                     venue=self._venue,
                     shard=shard,
                     intake=self.intake,
                     publisher=self._publisher,
                     events=self._events,
                     stats=self.stats,
-                    backoff=self._backoff(),
-                    idle_seconds=self._settings.ingest.idle_seconds,
+                    settings=self._settings.ingest,
+                    random=random.random,
                 )
                 tasks.create_task(connection.run())
             tasks.create_task(self._watch_clock())
             tasks.create_task(self._watch_list(instruments, followed))
             tasks.create_task(self._watch_silence())
+            tasks.create_task(self._watch_pace())
             if self._venue.poll is not None:
                 tasks.create_task(self._keep_polling(self._venue.poll))
 
@@ -140,6 +140,16 @@ class Feed:
             for symbol in self.stats.silence.due(time.monotonic()):
                 reason = f"subscribed, and nothing came in {self._settings.ingest.silent_seconds:g} s"
                 self._events.tell("silent_symbol", {"reason": reason}, symbol=symbol)
+
+    async def _watch_pace(self) -> None:
+        while True:
+            await asyncio.sleep(_SILENCE_SECONDS)
+            # While Kafka is behind sockets are not read, and silence says nothing.
+            if self._publisher.full:
+                continue
+            for turn in self.stats.staleness.turns(time.monotonic()):
+                detail = {"seconds": round(turn.seconds, 3), "usual_seconds": round(turn.usual, 3)}
+                self._events.tell(turn.kind, detail, symbol=turn.symbol)
 
     async def _keep_polling(self, poll: Poll) -> None:
         while True:

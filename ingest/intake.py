@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Iterable
 
 from ingest.metrics import VenueStats
 from ingest.publisher import Publisher
@@ -55,6 +56,7 @@ class Intake:
                 stats.lag_seconds = (trade.receive_time + stats.clock_offset - trade.event_time) / 1_000_000
                 numbers.lag.observe(stats.lag_seconds)
             stats.silence.heard(trade.symbol)
+            stats.staleness.heard(trade.symbol, time.monotonic())
         for part in mapped.tickers:
             self._board.merge(stats.venue, part)
             numbers.tickers += 1
@@ -65,6 +67,10 @@ class Intake:
             letter = DeadLetter("ingest", item.reason, item.payload, receive_time // 1000, stats.venue, connection)
             self._publisher.send(DEAD_LETTERS, None, encode(letter))
             self._complain(mapped.channel, item.reason)
+
+    def excuse(self, symbols: Iterable[str], seconds: float) -> None:
+        """Take no note of so many seconds, in which nothing of these symbols was read."""
+        self._stats.staleness.excuse(symbols, seconds)
 
     def sweep(self) -> None:
         """Publish the raw frames that are gathered so far."""

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
+from ingest.pace import Staleness
 from ingest.silence import Silence
 from market.records import Venue
 
@@ -57,15 +58,18 @@ class ChannelStats(msgspec.Struct):
 class VenueStats:
     """What is known of one venue since the start. Offsets and event times are microseconds."""
 
-    def __init__(self, venue: Venue, silence: Silence) -> None:
+    def __init__(self, venue: Venue, silence: Silence, staleness: Staleness) -> None:
         self.venue = venue
         self.silence = silence
+        self.staleness = staleness
         self.channels: dict[str, ChannelStats] = {}
         self.symbols = 0
         self.planned = 0
         """How many connections there are to be."""
         self.open = 0
         self.reconnects = 0
+        self.renewals = 0
+        """How often an open connection was replaced, before it could be lost or because its trades stayed away."""
         self.newest_event_time: int | None = None
         self.lag_seconds: float | None = None
         self.clock_offset: int | None = None
@@ -96,9 +100,11 @@ class VenueStats:
             "lag_seconds": self.lag_seconds,
             "clock_offset_seconds": None if self.clock_offset is None else self.clock_offset / _MICROSECONDS,
             "reconnects": self.reconnects,
+            "renewals": self.renewals,
             "dead_letters": self.total("dead_letters"),
             "ignored": self.total("ignored"),
             "silent_symbols": sorted(self.silence.silent),
+            "stale_symbols": sorted(self.staleness.stale),
         }
 
 
@@ -157,6 +163,10 @@ class IngestCollector:
             "connections": ("Connections that are open", lambda s: s.open),
             "symbols": ("Symbols that are followed", lambda s: s.symbols),
             "silent_symbols": ("Symbols that were subscribed and never sent", lambda s: len(s.silence.silent)),
+            "stale_symbols": (
+                "Symbols without a trade for much longer than is usual for them",
+                lambda s: len(s.staleness.stale),
+            ),
             "last_message_age_seconds": (
                 "Time since the last frame with market data",
                 lambda s: None if s.last_message is None else now - s.last_message,
@@ -177,7 +187,12 @@ class IngestCollector:
                 if number is not None:
                     family.add_metric([stats.venue], number)
             yield family
-        reconnects = CounterMetricFamily(f"{_PREFIX}reconnects", "Connections opened anew", labels=("venue",))
-        for stats in self._venues:
-            reconnects.add_metric([stats.venue], stats.reconnects)
-        yield reconnects
+        counters: dict[str, tuple[str, Callable[[VenueStats], int]]] = {
+            "reconnects": ("Connections opened anew after they were lost", lambda s: s.reconnects),
+            "renewals": ("Connections replaced while they were open", lambda s: s.renewals),
+        }
+        for name, (text, count) in counters.items():
+            counter = CounterMetricFamily(f"{_PREFIX}{name}", text, labels=("venue",))
+            for stats in self._venues:
+                counter.add_metric([stats.venue], count(stats))
+            yield counter

@@ -4,7 +4,6 @@ import asyncio
 import logging
 import signal
 import time
-import uuid
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -35,10 +34,8 @@ class Ingest:
         self._board = TickerBoard(settings.ingest.ticker_seconds)
         self._venues = adapters(settings)
         lists = Lists(settings.symbols, [venue.name for venue in self._venues])
-        instance = uuid.uuid4().hex[:6]
         self._feeds = [
-            Feed(venue, settings, lists=lists, publisher=self._publisher, board=self._board, instance=instance)
-            for venue in self._venues
+            Feed(venue, settings, lists=lists, publisher=self._publisher, board=self._board) for venue in self._venues
         ]
 
     async def run(self) -> int:

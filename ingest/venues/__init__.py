@@ -53,7 +53,8 @@ class Mapped(msgspec.Struct, gc=False):
 
     `channel` is its stream or topic without the symbol. `ignored` marks a frame of a channel, or of a listed symbol,
     that was not subscribed. `whole_market` marks tickers of a channel that sends every symbol unasked; symbols in it
-    that nobody follows are passed over.
+    that nobody follows are passed over. `doubtful` are the followed symbols of which a trade may be in `unmapped`, at
+    a venue whose ids would not show that it is missing.
     """
 
     channel: str
@@ -63,6 +64,7 @@ class Mapped(msgspec.Struct, gc=False):
     unmapped: Sequence[Unmapped] = ()
     ignored: bool = False
     whole_market: bool = False
+    doubtful: Sequence[str] = ()
 
 
 class Codes(msgspec.Struct, frozen=True):
@@ -96,6 +98,9 @@ class Fact(msgspec.Struct, frozen=True):
 class Session(Protocol):
     """The rules of one connection, from open to close. Times are seconds of a monotonic clock."""
 
+    leaving: str | None
+    """Why the venue will soon end the connection, where it has said so: it still works, and is to be replaced."""
+
     def due(self, now: float) -> list[str]:
         """Return the messages to send now; each is returned once."""
 
@@ -105,6 +110,9 @@ class Session(Protocol):
     def ending(self, now: float) -> str | None:
         """Return why the connection must be opened anew, or None while it is well."""
 
+    def confirmed(self) -> Sequence[str] | None:
+        """Return the subscriptions that the venue has confirmed; None while one has no answer yet."""
+
     def excuse(self, seconds: float) -> None:
         """Move all that is awaited by so many seconds, in which the socket was not read."""
 
@@ -113,12 +121,13 @@ class Shard(msgspec.Struct, frozen=True):
     """What one connection carries.
 
     `number` counts from 1; `subscriptions` are streams or topics as the venue has them; `symbols` are the canonical
-    symbols in them.
+    symbols in them, and `trades` says by which of the subscriptions the trades of which symbols come.
     """
 
     number: int
     subscriptions: tuple[str, ...]
     symbols: tuple[str, ...]
+    trades: Mapping[str, tuple[str, ...]] = {}
 
 
 class Endpoint(msgspec.Struct, frozen=True):

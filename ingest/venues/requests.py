@@ -45,6 +45,11 @@ class Requests:
         waiting = self._waiting.pop(request, None) if request is not None else None
         return None if waiting is None else waiting.about
 
+    @property
+    def settled(self) -> bool:
+        """Whether all has been sent and answered."""
+        return not self._queue and not self._waiting
+
     def overdue(self, now: float) -> tuple[str, ...] | None:
         """Return what a request asked for whose answer is overdue, or None."""
         return next((item.about for item in self._waiting.values() if now >= item.deadline), None)

@@ -1,18 +1,23 @@
 """A scripted market on localhost: both venues' REST, and a socket that does what the test says."""
 
+import asyncio
 import itertools
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from aiohttp import WSMsgType, web
 
+from ingest.feeds import Feed
 from ingest.publisher import Record
 
 PORTS = itertools.cycle(range(23100, 23199))
 
 Script = Callable[["Peer"], Awaitable[None]]
+Following = Callable[..., AbstractAsyncContextManager[Feed]]
+"""Follows one venue (its name, symbols, settings of ingest) while the block runs."""
 
 
 class Peer:
@@ -48,6 +53,20 @@ class Peer:
             if message.get("type") == "ping":
                 await self.send({"id": message["id"], "type": "pong"})
 
+    async def stream(self, messages: Iterable[Any], every: float = 0.02) -> None:
+        """Send a message every so many seconds, and stay until the client goes."""
+        lingering = asyncio.create_task(self.linger())
+        try:
+            for message in messages:
+                if lingering.done():
+                    break
+                await self.send(message)
+                await asyncio.sleep(every)
+            await lingering
+        finally:
+            lingering.cancel()
+            await asyncio.gather(lingering, return_exceptions=True)
+
 
 class Market:
     """The server. Answers over REST may be replaced by path in `answers`."""
@@ -61,6 +80,7 @@ class Market:
         self.answers: dict[str, Callable[[], web.Response]] = {}
         self.handshake: Callable[[int], web.Response | None] = lambda number: None
         self.symbols = ["BTC-USDT", "ETH-USDT"]
+        self.streams_per_connection = 200
         self._handshakes = 0
         self._runner: web.AppRunner | None = None
 
@@ -89,9 +109,12 @@ class Market:
         """The settings that lead here."""
         address = f"http://127.0.0.1:{self.port}"
         return {
-            "binance": {"rest_url": address, "ws_url": f"ws://127.0.0.1:{self.port}"},
+            "binance": {
+                "rest_url": address, "ws_url": f"ws://127.0.0.1:{self.port}",
+                "streams_per_connection": self.streams_per_connection,
+            },
             "kucoin": {"rest_url": address},
-        }
+        }  # fmt: skip
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         self._handshakes += 1

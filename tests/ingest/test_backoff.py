@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.backoff import Backoff, delay
+from ingest.backoff import Backoff, Guard, delay
 
 LONGEST = st.floats(1, 600)
 DRAW = st.floats(0, 1, exclude_max=True)
@@ -38,3 +38,27 @@ def test_what_the_venue_asked_for_is_the_least_wait() -> None:
     backoff = Backoff(60, lambda: 0.0)
     assert backoff.next(at_least=7) == 7
     assert backoff.next() == 0.5
+
+
+def test_a_few_at_once_are_free_and_then_one_at_a_time() -> None:
+    guard = Guard(1.0, 3)
+    waits = []
+    for _ in range(5):
+        waits.append(guard.wait(100.0))
+        guard.passed(100.0)
+    assert waits == [0, 0, 0, 1, 2]
+    assert guard.wait(110.0) == 0
+
+
+@given(st.lists(st.floats(0, 3), max_size=100), st.floats(0.1, 5), st.integers(1, 5))
+def test_whatever_is_asked_no_more_pass_than_are_allowed(steps: list[float], gap: float, burst: int) -> None:
+    guard, now = Guard(gap, burst), 0.0
+    passed: list[float] = []
+    for step in steps:
+        now += step
+        now += guard.wait(now)
+        guard.passed(now)
+        passed.append(now)
+    for first, start in enumerate(passed):
+        for last in range(first, len(passed)):
+            assert last - first + 1 <= burst + (passed[last] - start) / gap + 1e-6

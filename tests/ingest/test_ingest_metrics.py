@@ -5,6 +5,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from ingest.intake import Intake
 from ingest.metrics import IngestCollector, Lag, VenueStats
+from ingest.pace import Staleness
 from ingest.silence import Silence
 from ingest.tickers import TickerBoard
 from ingest.venues.binance.messages import BinanceMapper
@@ -20,7 +21,7 @@ RECEIVED = 1723161254087896568
 
 
 def taken(offset: int | None, *frames: bytes) -> VenueStats:
-    stats = VenueStats("binance", Silence(300))
+    stats = VenueStats("binance", Silence(300), Staleness(8))
     stats.clock_offset = offset
     publisher: object = Collected()
     intake = Intake(
@@ -64,6 +65,8 @@ def test_every_number_is_there_by_venue_and_channel() -> None:
         'clock_offset_seconds{venue="binance"} 1.27',
         'newest_event_time_seconds{venue="binance"} 1.723161255342e+09',
         'reconnects_total{venue="binance"} 0.0',
+        'renewals_total{venue="binance"} 0.0',
+        'stale_symbols{venue="binance"} 0.0',
         "queue_depth 5.0",
         "delivery_errors_total 2.0",
     ):
@@ -86,5 +89,5 @@ def test_health_tells_what_others_rely_on() -> None:
     assert stats.health(stats.last_message + 2) == {
         "connected": True, "connections": 1, "symbols": 0, "messages": 1, "last_message_age_seconds": 2.0, "trades": 1,
         "newest_event_time": 1723161255342000, "lag_seconds": pytest.approx(0.015896), "clock_offset_seconds": 1.27,
-        "reconnects": 0, "dead_letters": 0, "ignored": 0, "silent_symbols": [],
+        "reconnects": 0, "renewals": 0, "dead_letters": 0, "ignored": 0, "silent_symbols": [], "stale_symbols": [],
     }  # fmt: skip

@@ -99,6 +99,7 @@ async def test_sigterm_flushes_everything_and_says_so() -> None:
         raw = read(bootstrap, "kucoin_raw_data", 1)
         events = [json.loads(message.value() or b"") for message in read(bootstrap, "feed_events", 8)]
         tickers = read(bootstrap, "tickers", 1)
+        marks = [json.loads(message.value() or b"") for message in read(bootstrap, "feed_marks", 4)]
     await market.stop()
     assert code == 0
     (flushed,) = (line for line in lines if line["message"] == "flushed everything")
@@ -110,6 +111,11 @@ async def test_sigterm_flushes_everything_and_says_so() -> None:
     frames = [json.loads(text)["type"] for _, text in json.loads(raw[0].value() or b"")]
     assert [kind for kind in frames if kind != "pong"] == ["welcome", "ack", "ack", *["message"] * TRADES]
     assert [event["kind"] for event in events].count("disconnected") == 2
+    newest = {venue: max(t["event_time"] for t in trades if t["venue"] == venue) for venue in ("binance", "kucoin")}
+    assert sorted((mark["venue"], mark["kind"], mark["instance"]) for mark in marks) == [
+        (venue, kind, "1") for venue in ("binance", "kucoin") for kind in ("lost", "regained")
+    ]
+    assert {mark["venue"]: mark["time"] for mark in marks if mark["kind"] == "lost"} == newest
     assert json.loads(tickers[0].value() or b"")["open_24h"] == "6"
     assert state["venues"]["kucoin"]["connected"]
     assert state["venues"]["binance"]["lag_seconds"] is not None

@@ -59,6 +59,15 @@ def test_kucoin_connections_carry_every_topic_once_within_the_limits(channel: st
     assert sorted(seen) == sorted(expected + tickers)
 
 
+def test_it_is_known_by_which_subscription_the_trades_of_which_symbols_come() -> None:
+    first, second = binance_rules.shards(binance("A-USDT", "B-USDT", "C-USDT"), "aggTrade", 6)
+    assert first.trades == {f"{code}usdt@aggTrade": (f"{code.upper()}-USDT",) for code in "abc"}
+    assert (second.subscriptions, second.symbols, second.trades) == (("cusdt@bookTicker",), ("C-USDT",), {})
+    (shard,) = kucoin_rules.shards(kucoin("A-USDT", "B-USDT"), "symbols", 300)
+    assert shard.subscriptions == ("/market/match:A-USDT,B-USDT", "/market/ticker:A-USDT,B-USDT")
+    assert shard.trades == {"/market/match:A-USDT,B-USDT": ("A-USDT", "B-USDT")}
+
+
 def test_without_symbols_there_are_no_connections() -> None:
     assert binance_rules.shards([], "aggTrade", 200) == []
     assert kucoin_rules.shards([], "all", 300) == []
@@ -115,10 +124,22 @@ def test_a_refusal_is_told_and_no_longer_awaited() -> None:
     assert session.ending(1000.0) is None
 
 
-def test_a_shutdown_notice_ends_the_connection_at_once() -> None:
+def test_a_shutdown_notice_asks_for_a_replacement_while_the_connection_works_on() -> None:
     session = BinanceSession(Shard(1, (), ()))
+    assert session.leaving is None
     assert session.received(Control("shutdown"), 1.0) == [Fact("shutdown_notice")]
-    assert session.ending(1.0) is not None
+    assert session.leaving == "the venue announced a shutdown"
+    assert session.ending(1000.0) is None
+
+
+def test_what_is_subscribed_is_known_once_every_request_has_its_answer() -> None:
+    session = welcomed()
+    assert session.confirmed() is None
+    sent(session, 1.0)
+    session.received(Control("ack", "2"), 1.0)
+    assert session.confirmed() is None
+    session.received(Control("error", "1", 404, "topic does not exist"), 1.0)
+    assert session.confirmed() == [MATCHES.subscriptions[1]]
 
 
 def test_nothing_is_sent_to_kucoin_before_the_welcome() -> None:

@@ -28,7 +28,8 @@ def shards(instruments: Sequence[Instrument], trade_channel: TradeChannel, strea
     for start in range(0, len(streams), streams_per_connection):
         part = streams[start : start + streams_per_connection]
         symbols = dict.fromkeys(symbol for _, symbol in part if symbol is not None)
-        found.append(Shard(len(found) + 1, tuple(name for name, _ in part), tuple(symbols)))
+        trades = {name: (symbol,) for name, symbol in part if symbol is not None and name.endswith(f"@{trade_channel}")}
+        found.append(Shard(len(found) + 1, tuple(name for name, _ in part), tuple(symbols), trades))
     return found
 
 
@@ -36,8 +37,9 @@ class BinanceSession:
     """The rules of one connection: see `ingest.venues.Session`. The library answers the server's pings."""
 
     def __init__(self, shard: Shard) -> None:
+        self.leaving: str | None = None
         self._requests = Requests(_GAP_SECONDS)
-        self._over: str | None = None
+        self._confirmed: list[str] = []
         names = shard.subscriptions
         for number, start in enumerate(range(0, len(names), _STREAMS_PER_REQUEST), start=1):
             part = names[start : start + _STREAMS_PER_REQUEST]
@@ -56,6 +58,7 @@ class BinanceSession:
         match control.kind:
             case "ack":
                 about = self._requests.answered(control.id)
+                self._confirmed += about or ()
                 return [] if about is None else [Fact("subscribed", {"subscriptions": about})]
             case "error":
                 about = self._requests.answered(control.id)
@@ -66,15 +69,19 @@ class BinanceSession:
                 }
                 return [Fact("refused", detail)]
             case "shutdown":
-                self._over = "the venue announced a shutdown"
+                self.leaving = "the venue announced a shutdown"
                 return [Fact("shutdown_notice")]
         return []
 
     def ending(self, now: float) -> str | None:
         """Return why the connection must be opened anew, or None while it is well."""
-        if self._over is None and (about := self._requests.overdue(now)) is not None:
+        if (about := self._requests.overdue(now)) is not None:
             return f"no answer to the subscription of {about[0]} and {len(about) - 1} more"
-        return self._over
+        return None
+
+    def confirmed(self) -> Sequence[str] | None:
+        """Return the subscriptions that the venue has confirmed; None while one has no answer yet."""
+        return self._confirmed if self._requests.settled else None
 
     def excuse(self, seconds: float) -> None:
         """Move all that is awaited by so many seconds, in which the socket was not read."""

@@ -4,6 +4,7 @@ Shapes are those of KuCoin's Classic WebSocket and of `/api/v1/market/allTickers
 in nanoseconds, as a string; a ticker's is in milliseconds, as a number, and tells of the latest trade.
 """
 
+import re
 from decimal import Context
 from typing import Annotated, Literal
 
@@ -27,6 +28,8 @@ _CHANNELS = {
 _MILLISECOND = 1_000
 _NANOSECONDS = 1_000
 _UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
+# What can be told of a frame that is no JSON: which symbol its trade was of.
+_TOPIC = re.compile(rb"(/market/[A-Za-z]+):([A-Za-z0-9-]+)")
 # Wide enough for the difference of any two numbers that fit.
 _EXACT = Context(prec=80)
 
@@ -139,7 +142,7 @@ class KucoinMapper:
                 channel = "ticker"
                 return self._ticker(envelope, rest, receive_time)
         except _UNREADABLE as error:
-            return Mapped(channel, unmapped=(_unmapped(error, frame),))
+            return Mapped(channel, unmapped=(_unmapped(error, frame),), doubtful=self._doubtful(frame))
         return Mapped(_CHANNELS.get(topic, "other"), ignored=True)
 
     def map_day_figures(self, body: bytes, receive_time: int) -> Mapped:
@@ -163,6 +166,16 @@ class KucoinMapper:
                 if part is not None:
                     parts.append(part)
         return Mapped("allTickers", tickers=parts, unmapped=unmapped, whole_market=True)
+
+    def _doubtful(self, frame: bytes) -> tuple[str, ...]:
+        """Return the followed symbols of which a frame that can't be read may have held a trade: all where in doubt."""
+        found = _TOPIC.search(frame)
+        topic, code = ("", "") if found is None else (found[1].decode(), found[2].decode())
+        if topic not in ("", _MATCH):
+            return ()
+        if code in self.codes.followed:
+            return (self.codes.followed[code],)
+        return () if code in self.codes.listed else tuple(self.codes.followed.values())
 
     def _match(self, data: bytes, receive_time: int) -> Mapped:
         item = _match.decode(data)
