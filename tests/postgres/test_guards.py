@@ -1,14 +1,14 @@
 """What the database refuses, whoever writes; each test undoes what it did."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 
-from tests.stacks import Stack
+from tests.postgres.conftest import Database
 
 pytestmark = pytest.mark.stack
 
@@ -22,22 +22,6 @@ insert into candle_1m (
 on conflict (venue, symbol, start_time) do update set
     close = excluded.close, generation = excluded.generation, version = excluded.version
 """
-
-
-@pytest.fixture
-def writer(stack: Stack) -> Iterator[psycopg.Connection]:
-    """The sink's own role, in a transaction that is undone."""
-    with stack.connect("writer") as connection:
-        yield connection
-        connection.rollback()
-
-
-@pytest.fixture
-def owner(stack: Stack) -> Iterator[psycopg.Connection]:
-    """The owner, in a transaction that is undone."""
-    with stack.connect("owner") as connection:
-        yield connection
-        connection.rollback()
 
 
 def write(connection: psycopg.Connection, close: int, generation: int, version: int, start: datetime = START) -> None:
@@ -79,8 +63,8 @@ def test_a_row_gets_its_interval_and_loses_trailing_zeros(writer: psycopg.Connec
     assert row == ("1m", "1.5")
 
 
-def test_the_reader_can_only_read(stack: Stack) -> None:
-    with stack.connect("reader") as reader:
+def test_the_reader_can_only_read(database: Database) -> None:
+    with database.connect("reader") as reader:
         assert reader.execute("select count(*) from candle").fetchone() is not None
         with pytest.raises(psycopg.Error, match=r"read-only|permission denied"):
             reader.execute("delete from ticker")
@@ -123,6 +107,27 @@ def test_what_is_older_than_is_kept_is_dropped_by_the_markets_clock(owner: psyco
     assert owner.execute("select to_regclass('candle_1m_20010201')").fetchone() == (None,)
 
 
-def test_times_are_utc_whatever_the_machine_thinks(stack: Stack) -> None:
-    with stack.connect("reader") as reader:
+def test_times_are_utc_whatever_the_machine_thinks(database: Database) -> None:
+    with database.connect("reader") as reader:
         assert reader.execute("show timezone").fetchone() == ("UTC",)
+
+
+@pytest.mark.parametrize(
+    "relation",
+    ["candle", "candle_revision", "candle_filled", "ticker", "gap", "feed_event", "late_trade", "repair_progress"],
+)
+def test_whoever_only_reads_can_read_everything(database: Database, relation: str) -> None:
+    with database.connect("reader") as reader:
+        assert reader.execute(sql.SQL("select count(*) from {}").format(sql.Identifier(relation))).fetchone() == (0,)
+
+
+def test_every_table_view_and_function_says_what_it_is_for(owner: psycopg.Connection) -> None:
+    silent = """
+    select proname from pg_proc
+    where pronamespace = 'public'::regnamespace and obj_description(oid, 'pg_proc') is null
+    union
+    select relname from pg_class
+    where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v') and not relispartition
+        and obj_description(oid, 'pg_class') is null
+    """
+    assert owner.execute(silent).fetchall() == [("schema_migration",)]
