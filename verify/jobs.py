@@ -1,0 +1,122 @@
+"""Tells whether the Flink jobs have written what they made of all that was read.
+
+A job commits the offsets of its sources once a checkpoint is complete, and its sinks write all they hold before it is.
+So whatever lies before the committed offsets is in Postgres, or in the topic that the next job reads.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping
+from http.client import HTTPException
+from typing import Any
+from urllib.request import urlopen
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from market.settings import Settings
+from market.topics import CANDLES_1M, GAP_MARKS
+from verify.reading import SECONDS, CannotCheck, Place, silent_logger
+
+CANDLES_GROUP = "pricebraid-candles"
+ROLLUPS_GROUP = "pricebraid-rollups"
+JOBS = {CANDLES_GROUP: "candles", ROLLUPS_GROUP: "rollups"}
+
+_PAUSE = 0.25
+
+log = logging.getLogger(__name__)
+
+
+class Jobs:
+    """The two jobs that make candles. `seconds` is how long they may take to catch up each time."""
+
+    def __init__(self, settings: Settings, seconds: float, progress: Callable[[str], None]) -> None:
+        self._bootstrap = settings.kafka.bootstrap
+        self._flink_port = settings.ports.flink
+        self._seconds = seconds
+        self._progress = progress
+
+    def wait(self, required: Mapping[Place, int]) -> None:
+        """Wait until both jobs have written what they make of the records before the offsets `required`.
+
+        Raises:
+            CannotCheck: they have not in time, or the broker does not answer.
+        """
+        deadline = time.monotonic() + self._seconds
+        self._wait_for(CANDLES_GROUP, required, deadline)
+        # What the first job has made of the records is in the topic by now.
+        marks = {place: end for place, end in required.items() if place[0] == GAP_MARKS}
+        self._wait_for(ROLLUPS_GROUP, marks | _ends(self._bootstrap, CANDLES_1M), deadline)
+
+    def _wait_for(self, group: str, required: Mapping[Place, int], deadline: float) -> None:
+        job = JOBS[group]
+        consumer = _consumer(self._bootstrap, group)
+        try:
+            while (left := _left(consumer, required)) or _began_anew(self._flink_port, job):
+                if time.monotonic() > deadline:
+                    behind = f"{left:,} records behind" if left else "without a checkpoint yet"
+                    raise CannotCheck(f"The job {job} has not caught up in time: it is {behind}.")
+                self._progress(f"waits for the job {job}" + (f": {left:,} records to go" if left else ""))
+                time.sleep(_PAUSE)
+        finally:
+            consumer.close()
+
+
+def _left(consumer: Consumer, required: Mapping[Place, int]) -> int:
+    """Return how many offsets the group has yet to pass; all of them where the broker cannot tell yet."""
+    if not required:
+        return 0
+    try:
+        committed = consumer.committed([TopicPartition(*place) for place in required], timeout=SECONDS)
+    except KafkaException as error:
+        # A broker that has just started reads what was committed first; until then it answers so.
+        log.info("the broker does not tell how far the jobs are: %s", error.args[0].str())
+        return sum(required.values())
+    reached = {(part.topic, part.partition): max(0, part.offset) for part in committed if part.error is None}
+    return sum(max(0, end - reached.get(place, 0)) for place, end in required.items())
+
+
+def _ends(bootstrap: str, topic: str) -> dict[Place, int]:
+    """Return the offset behind the last record of each partition that holds any."""
+    consumer = _consumer(bootstrap, ROLLUPS_GROUP)
+    ends: dict[Place, int] = {}
+    try:
+        for number in consumer.list_topics(topic, timeout=SECONDS).topics[topic].partitions:
+            found = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=SECONDS)
+            if found is not None and found[0] < found[1]:
+                ends[topic, number] = found[1]
+    except KafkaException as error:
+        raise CannotCheck(f"The broker does not tell where {topic} ends: {error.args[0].str()}.") from error
+    finally:
+        consumer.close()
+    return ends
+
+
+def _consumer(bootstrap: str, group: str) -> Consumer:
+    """Return a client that asks for the group's offsets; it never becomes a member."""
+    return Consumer(
+        {"bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": False, "log_level": 0},
+        logger=silent_logger(),
+    )
+
+
+def _began_anew(flink_port: int, job: str) -> bool:
+    """Tell whether the job's run began with nothing and has no checkpoint yet.
+
+    Then the group's offsets are still those of an earlier run. A Flink that does not answer is believed by these.
+    """
+    try:
+        overview = _ask(flink_port, "overview")
+        for run in overview["jobs"]:
+            if run["name"] == job and run["end-time"] < 0:
+                latest = _ask(flink_port, f"{run['jid']}/checkpoints")["latest"]
+                if latest["completed"] is None and latest["restored"] is None:
+                    return True
+    except (OSError, HTTPException, ValueError, LookupError):
+        return False
+    return False
+
+
+def _ask(flink_port: int, what: str) -> Any:
+    with urlopen(f"http://127.0.0.1:{flink_port}/jobs/{what}", timeout=5) as answer:
+        return json.load(answer)

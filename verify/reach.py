@@ -1,0 +1,63 @@
+"""Which candles can be judged: those whose every input the topics still hold, and that the jobs alone wrote. Pure."""
+
+from collections.abc import Callable, Mapping
+
+from market.settings import Settings
+from market.topics import TRADES
+from verify.reading import Cut, Place
+
+DAY = 86_400_000_000
+_HOUR = 3_600_000_000
+
+INTERVALS = {
+    "1s": 1_000_000,
+    "1m": 60_000_000,
+    "5m": 300_000_000,
+    "15m": 900_000_000,
+    "1h": _HOUR,
+    "4h": 4 * _HOUR,
+    "1d": DAY,
+}
+"""Every interval of candles with its length in microseconds."""
+
+
+def first_whole(cut: Mapping[Place, Cut], newest: int, newest_received: Callable[[int], int | None]) -> int:
+    """Return the event time (µs) from which the topics lack nothing.
+
+    `newest` is the market's now, and `newest_received` gives the newest event time of the trades that had been received
+    by a time (µs, local clock): marks and candles that were written before that concern nothing that is newer.
+    """
+    found = 0
+    for (topic, _), part in cut.items():
+        if topic == TRADES:
+            whole = newest if part.newest_before is None else part.newest_before
+        elif part.first_written is None:
+            whole = newest
+        else:
+            received = newest_received((part.first_written + 1) * 1000)
+            whole = -1 if received is None else received
+        found = max(found, whole + 1)
+    return found
+
+
+def judged_from(settings: Settings, now: int, whole_from: int) -> dict[str, int]:
+    """Return for each interval the time (µs) from which its candles can be judged.
+
+    Backfill writes what is older than the first midnight within the jobs' horizon straight into Postgres. Seconds are
+    corrected only while the jobs keep their state; and what is older than an interval's retention is dropped.
+    """
+    horizon = now - int(settings.flink.horizon_hours * _HOUR)
+    first = max(whole_from, -(-horizon // DAY) * DAY)
+    kept = settings.postgres
+    days = (
+        kept.keep_1s_days,
+        kept.keep_1m_days,
+        kept.keep_5m_days,
+        kept.keep_15m_days,
+        kept.keep_1h_days,
+        kept.keep_4h_days,
+        kept.keep_1d_days,
+    )
+    found = {name: max(first, now - int(keep * DAY)) for name, keep in zip(INTERVALS, days, strict=True)}
+    found["1s"] = max(found["1s"], now - int(settings.flink.second_state_hours * _HOUR))
+    return found

@@ -1,0 +1,102 @@
+"""What the check found, for people and for programs."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from verify.check import Verdict
+from verify.database import utc
+from verify.oracle import Difference
+
+_TIMES = ("last_trade_time", "known_time")
+
+
+def as_json(verdict: Verdict) -> dict[str, Any]:
+    """Return the verdict as what becomes JSON; times are ISO 8601, UTC."""
+    return {
+        "clean": verdict.clean,
+        "market_now": _time(verdict.market_now),
+        "records": verdict.records,
+        "doubled_trades": verdict.doubled,
+        "candles": {
+            interval: {
+                "judged_from": _time(verdict.judged_from[interval]),
+                "compared": counts.compared,
+                "incomplete": counts.incomplete,
+                "differing": counts.differing,
+                "out_of_reach": verdict.out_of_reach[interval],
+            }
+            for interval, counts in verdict.candles.items()
+        },
+        "compared": sum(counts.compared for counts in verdict.candles.values()),
+        "differing": verdict.differing,
+        "differences": [_difference(item) for item in verdict.differences],
+        "sampled": verdict.sampled,
+        "unlike_venue": [_difference(item) for item in verdict.unlike_venue],
+        "seconds": verdict.seconds,
+    }
+
+
+def _difference(item: Difference) -> dict[str, str | None]:
+    return {
+        "venue": item.venue,
+        "symbol": item.symbol,
+        "interval": item.interval,
+        "start_time": _time(item.start_time),
+        "column": item.column,
+        "expected": _value(item, item.expected),
+        "found": _value(item, item.found),
+    }
+
+
+def show(verdict: Verdict, console: Console) -> None:
+    """Print the verdict: differences, a line for each interval, and a summary."""
+    if verdict.differences:
+        console.print(_differences("Differences", verdict.differences))
+    if verdict.unlike_venue:
+        console.print(_differences("Differences from the venues' own candles", verdict.unlike_venue))
+    console.print(_intervals(verdict))
+    console.print(escape(summary(verdict)), style="green" if verdict.clean else "bold red", highlight=False)
+
+
+def summary(verdict: Verdict) -> str:
+    """Return the verdict in a line."""
+    compared = sum(counts.compared for counts in verdict.candles.values())
+    facts = f"{compared:,} candles from {verdict.records:,} records in {verdict.seconds:.1f} s"
+    if verdict.sampled:
+        facts += f", {verdict.sampled:,} minutes compared with the venues' own,"
+    if verdict.clean:
+        return f"clean: all {facts} are as they should be"
+    faults = [f"{verdict.differing:,} differ"] if verdict.differing else []
+    faults += [f"{verdict.doubled:,} trades stand in the topic twice"] if verdict.doubled else []
+    faults += [f"{len(verdict.unlike_venue):,} values are not the venues'"] if verdict.unlike_venue else []
+    return f"of {facts}, {' and '.join(faults)}"
+
+
+def _differences(title: str, differences: list[Difference]) -> Table:
+    table = Table("venue", "symbol", "interval", "start", "column", "expected", "found", title=title)
+    for item in differences:
+        values = (_value(item, value) or "null" for value in (item.expected, item.found))
+        cells = (item.venue, item.symbol, item.interval, _time(item.start_time), item.column, *values)
+        table.add_row(*map(escape, cells))
+    return table
+
+
+def _intervals(verdict: Verdict) -> Table:
+    table = Table("interval", "judged from")
+    for name in ("compared", "incomplete", "differing", "out of reach"):
+        table.add_column(name, justify="right")
+    for interval, counts in verdict.candles.items():
+        figures = (counts.compared, counts.incomplete, counts.differing, verdict.out_of_reach[interval])
+        table.add_row(interval, _time(verdict.judged_from[interval]), *(f"{figure:,}" for figure in figures))
+    return table
+
+
+def _time(time: int) -> str:
+    return utc(time).isoformat().replace("+00:00", "Z")
+
+
+def _value(item: Difference, value: str | None) -> str | None:
+    return _time(int(value)) if item.column in _TIMES and value is not None else value

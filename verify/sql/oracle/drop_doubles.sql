@@ -1,0 +1,2 @@
+delete from trade
+where rowid in (select place from doubled)

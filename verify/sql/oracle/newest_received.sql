@@ -1,0 +1,2 @@
+select max(event_time) from trade
+where receive_time <= $until

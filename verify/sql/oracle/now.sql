@@ -1,0 +1,1 @@
+select max(event_time) from newest

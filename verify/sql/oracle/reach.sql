@@ -1,0 +1,1 @@
+insert into reach values ($interval, $length, $from_time)

@@ -1,0 +1,7 @@
+create or replace table earlier as
+select distinct
+    venue,
+    symbol,
+    "interval",
+    start_time
+from difference
