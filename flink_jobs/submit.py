@@ -4,11 +4,12 @@ import argparse
 import logging
 
 from pyflink.common import Configuration
+from pyflink.java_gateway import get_gateway
 from pyflink.table import EnvironmentSettings, TableEnvironment
 
 from flink_jobs.plan import Job, configuration, statements, values
 from market.logs import configure
-from market.settings import load
+from market.settings import Settings, load
 
 log = logging.getLogger(__name__)
 
@@ -30,9 +31,24 @@ def main(job: Job) -> None:
     arguments = parser.parse_args()
     settings = load()
     configure(settings.log_format, settings.log_level)
-    tables = environment(configuration(job, settings))
-    result = None
-    for statement in statements(job, values(settings, arguments.generation, arguments.from_time)):
+    job_id = submit(job, settings, configuration(job, settings), arguments.generation, arguments.from_time)
+    log.info("submitted", extra={"job": job.name, "job_id": job_id})
+
+
+def submit(job: Job, settings: Settings, options: dict[str, str], generation: int, from_time: int) -> str:
+    """Submit the job with these Flink options over those of the client's own configuration; return its id.
+
+    Raises:
+        py4j.protocol.Py4JJavaError: Flink refuses.
+    """
+    tables = environment(_configured() | options)
+    for statement in statements(job, values(settings, generation, from_time)):
         result = tables.execute_sql(statement)
-    client = result.get_job_client() if result is not None else None
-    log.info("submitted", extra={"job": job.name, "job_id": str(client.get_job_id()) if client else None})
+    client = result.get_job_client()
+    assert client is not None  # a job's last statement is the one that runs
+    return str(client.get_job_id())
+
+
+def _configured() -> dict[str, str]:
+    """Return what the folder `FLINK_CONF_DIR` says: only `flink run` reads it by itself, and checkpoints hang on it."""
+    return dict(get_gateway().jvm.org.apache.flink.configuration.GlobalConfiguration.loadConfiguration().toMap())

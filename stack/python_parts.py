@@ -43,7 +43,7 @@ def repair_part(settings: Settings) -> Part:
 
 def _processes(settings: Settings, package: Literal["ingest", "sequencer"]) -> list[tuple[str, Settings]]:
     """Return name and settings of each process of a package: the second has an instance and a port of its own."""
-    processes = [(package, settings)]
+    processes: list[tuple[str, Settings]] = [(package, settings)]
     section = getattr(settings, package)
     if section.processes == 2:
         port = getattr(settings.ports, f"{package}_2")

@@ -1,12 +1,12 @@
-"""Which jobs there are, and how one is handed to the cluster: `python -m flink_jobs list` and `flink run`."""
+"""Which jobs there are, and how one is handed to the cluster: `python -m flink_jobs list`, `flink_jobs.serve`."""
 
 import contextlib
 import os
-import re
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -15,15 +15,17 @@ from market.settings import ROOT
 from stack.errors import StackError
 from stack.logfiles import open_for_append
 
-SECONDS = 180
-_JOB_ID = re.compile(r"JobID ([0-9a-f]{32})")
+SECONDS = 180.0
+"""How long a job's submission may take."""
+
+REST_SECONDS = 20.0
+"""How long the client waits for another job before it ends."""
 
 
 class Definition(msgspec.Struct, frozen=True):
-    """A job: its name, its script under the project's folder, and the hash of all that its state depends on."""
+    """A job: its name, and the hash of all that its state depends on."""
 
     name: str
-    script: str
     fingerprint: str
 
 
@@ -46,76 +48,102 @@ def definitions(env: dict[str, str]) -> list[Definition]:
         raise StackError(f"`python -m flink_jobs list` gave no list of jobs: {error}") from error
 
 
-def command(
-    flink: Path, python: str, job: Definition, *, generation: int, from_time: int, restore: str | None
-) -> list[str]:
-    """Return the `flink run` of a job. Its client and its workers use `python`."""
-    resume = ["-s", f"file://{restore}"] if restore else []
-    return [
-        str(flink), "run", "-d", *resume, "-pyclientexec", python, "-pyexec", python, "-py", str(ROOT / job.script),
-        "--generation", str(generation), "--from-time", str(from_time),
-    ]  # fmt: skip
-
-
 class Client:
-    """Runs `flink run`, several at once if wanted; `abort` ends those that run."""
+    """Has one process submit jobs, one after another; it ends when it was not needed for a while.
+
+    `abort` ends it, and lets nothing begin any more.
+    """
 
     def __init__(self) -> None:
+        self._turn = threading.Lock()
         self._lock = threading.Lock()
-        self._running: set[subprocess.Popen[bytes]] = set()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._resting: threading.Timer | None = None
         self._aborted = False
 
-    def submit(self, arguments: list[str], env: dict[str, str], log_file: Path) -> str:
-        """Run `flink run`, its output going to `log_file`; return the id of the submitted job.
+    def submit(self, request: dict[str, object], env: Callable[[], dict[str, str]], log_file: Path) -> str:
+        """Submit a job as `flink_jobs.serve` describes; return its id. What Flink says is added to `log_file`.
+
+        `env` is the process's environment, where it has to be started first.
 
         Raises:
-            StackError: it was not submitted; the text holds the last lines of the output.
+            StackError: it was not submitted; the text tells why.
         """
-        descriptor = open_for_append(log_file)
-        began = log_file.stat().st_size
-        with os.fdopen(descriptor, "wb") as output, self._lock:
+        with self._turn:
+            if self._resting is not None:
+                self._resting.cancel()
+            began = log_file.stat().st_size if log_file.exists() else 0
+            process = self._running(env, log_file)
+            answer = self._ask(process, msgspec.json.encode(request) + b"\n")
+            if answer is None:
+                self._end(process)
+                raise StackError("the client that submits jobs gave no answer:\n  " + _tail(log_file, began))
+            self._resting = threading.Timer(REST_SECONDS, self._rest, (process,))
+            self._resting.daemon = True
+            self._resting.start()
+        if "job_id" not in answer:
+            lines = answer.get("error", "").splitlines()
+            raise StackError("Flink refuses the job:\n  " + "\n  ".join(lines[:12]))
+        return answer["job_id"]
+
+    def _running(self, env: Callable[[], dict[str, str]], log_file: Path) -> "subprocess.Popen[bytes]":
+        with self._lock:
+            if self._aborted:
+                raise StackError("the stack stops")
+            if self._process is not None and self._process.poll() is None:
+                return self._process
+        environment = env()
+        with os.fdopen(open_for_append(log_file), "wb") as output, self._lock:
             if self._aborted:
                 raise StackError("the stack stops")
             try:
-                process = subprocess.Popen(
-                    arguments,
-                    env=env,
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "flink_jobs.serve"],
+                    env=environment,
                     cwd=ROOT,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
                     stderr=output,
                     start_new_session=True,
                 )
             except OSError as error:
-                raise StackError(f"`flink run` cannot be started: {error}") from error
-            self._running.add(process)
+                raise StackError(f"the client that submits jobs cannot be started: {error}") from error
+            return self._process
+
+    def _ask(self, process: "subprocess.Popen[bytes]", request: bytes) -> dict[str, str] | None:
+        """Return the process's answer, None where it gives none in time."""
+        assert process.stdin is not None
+        assert process.stdout is not None
+        hurry = threading.Timer(SECONDS, self._end, (process,))
+        hurry.start()
         try:
-            code = process.wait(SECONDS)
-        except subprocess.TimeoutExpired:
-            code = None
+            process.stdin.write(request)
+            process.stdin.flush()
+            return msgspec.json.decode(process.stdout.readline(), type=dict[str, str])
+        except (OSError, ValueError):
+            return None
         finally:
-            self._end(process)
-        with log_file.open("rb") as file:
-            file.seek(began)
-            written = file.read().decode("utf-8", "replace")
-        found = _JOB_ID.search(written)
-        if code != 0 or found is None:
-            how = f"took more than {SECONDS} s" if code is None else f"exited with code {code}"
-            lines = "\n  ".join(written.splitlines()[-12:])
-            raise StackError(f"`flink run` {how}:\n  {lines}")
-        return found[1]
+            hurry.cancel()
 
     def abort(self) -> None:
         """End what runs, and let nothing begin any more."""
         with self._lock:
             self._aborted = True
-            running = list(self._running)
-        for process in running:
+            process = self._process
+        if process is not None:
+            self._end(process)
+
+    def _rest(self, process: "subprocess.Popen[bytes]") -> None:
+        with self._turn:
             self._end(process)
 
     def _end(self, process: "subprocess.Popen[bytes]") -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        with self._lock:
-            self._running.discard(process)
+
+
+def _tail(path: Path, start: int) -> str:
+    with path.open("rb") as file:
+        file.seek(start)
+        return "\n  ".join(file.read().decode("utf-8", "replace").splitlines()[-12:])

@@ -1,6 +1,5 @@
 """Pricebraid itself: which parts, steps and jobs there are for a market, and what each needs."""
 
-import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -26,7 +25,7 @@ from stack.python_parts import ingest_parts, repair_part
 from stack.recorded import scan_path, symbols_listed, with_channels
 from stack.retained import retained
 from stack.state import State
-from stack.submit import Client, Definition, command, definitions
+from stack.submit import Client, Definition, definitions
 from stack.upkeep import maintain
 
 SUBMISSIONS_AT_ONCE = 1
@@ -97,10 +96,12 @@ class Wiring:
 
     def _part(self, first: Part) -> Part:
         """Return the part as the settings are by now: the market's symbols are known, and the database's password."""
-        late = ingest_parts(self.settings)
-        if first.name == "repair":
-            late = [repair_part(with_password(self.settings, self.state))]
-        return next((part for part in late if part.name == first.name), first)
+        if first.name.startswith("ingest"):
+            return next(part for part in ingest_parts(self.settings) if part.name == first.name)
+        # The database makes the passwords; what needs one starts after it.
+        if first.name == "repair" and self.state.secrets.exists():
+            return repair_part(with_password(self.settings, self.state))
+        return first
 
     def _take_symbols(self) -> None:
         symbols = symbols_listed(self.settings.ports.market, both=not self._recording)
@@ -118,16 +119,10 @@ class Wiring:
         return definitions({**base_environment(), **child_environment(self.settings), "PYTHONPATH": str(ROOT)})
 
     def _submit(self, job: Definition, generation: int, from_time: int, restore: str | None) -> str:
-        arguments = command(
-            self.state.flink_home / "bin" / "flink",
-            sys.executable,
-            job,
-            generation=generation,
-            from_time=from_time,
-            restore=restore,
+        request = {"name": job.name, "generation": generation, "from_time": from_time, "restore": restore}
+        return self.client.submit(
+            request, lambda: flink_environment(self.settings, self.state, find()), self.state.logs / "jobs.log"
         )
-        env = flink_environment(self.settings, self.state, find())
-        return self.client.submit(arguments, env, self.state.logs / f"job-{job.name}.log")
 
     def _fresh_from(self) -> int:
         return jobplan.first_whole_day(retained(self.settings.kafka.bootstrap, topics.TRADES), time.time_ns() // 1000)

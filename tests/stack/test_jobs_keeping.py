@@ -18,8 +18,8 @@ from stack.state import State
 from stack.submit import Definition
 from tests.stack.fake_parts import until
 
-CANDLES = Definition("candles", "flink_jobs/candles.py", "print")
-TICKERS = Definition("tickers", "flink_jobs/tickers.py", "print")
+CANDLES = Definition("candles", "print")
+TICKERS = Definition("tickers", "print")
 PATIENCE = Patience(first_backoff=0.01, longest_backoff=0.05)
 
 
@@ -262,7 +262,7 @@ def test_a_changed_query_is_refused_and_not_tried_again(keep: Keep, cluster: Clu
     until("it is healthy", kept.is_state("healthy"))
     kept.stop(state)
     cluster.views = {}
-    changed = keep(Definition("candles", CANDLES.script, "another print"))
+    changed = keep(Definition("candles", "another print"))
     until("that is refused", changed.is_state("failed"))
     report = changed.report()
     assert report is not None
@@ -276,7 +276,7 @@ def test_a_fresh_start_takes_a_changed_query_and_no_state(keep: Keep, cluster: C
     until("it is healthy", kept.is_state("healthy"))
     kept.stop(state)
     cluster.views = {}
-    again = keep(Definition("candles", CANDLES.script, "another print"), fresh_from=lambda: 86_400_000_000)
+    again = keep(Definition("candles", "another print"), fresh_from=lambda: 86_400_000_000)
     until("it is healthy", again.is_state("healthy"))
     assert cluster.submissions[-1] == ("candles", 2, 86_400_000_000, None)
 
