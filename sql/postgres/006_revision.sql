@@ -3,6 +3,7 @@
 
 alter table candle
 add column known_time timestamptz,
+add column late_inputs bigint not null default 0,
 add column known_from timestamptz;
 
 comment on column candle.complete is
@@ -11,6 +12,8 @@ comment on column candle.revision is 'How many times the candle was corrected af
 comment on column candle.version is 'How many records the row is made of; a row made of fewer never replaces it.';
 comment on column candle.known_time is
 'The market''s time when the newest of the records that the row is made of was known.';
+comment on column candle.late_inputs is
+'How many of the records that the row is made of were known a second or more after the close.';
 comment on column candle.known_from is
 'The market''s time since which these values were known, where they were first known, or corrected, after the close.';
 comment on column candle.origin is 'trades, or venue_candle: the venue''s own candle, where trades could not be had.';
@@ -73,7 +76,7 @@ comment on function candle_span is 'Length of a candle of the interval `1s` to `
 create or replace function candle_guard() returns trigger language plpgsql as $$
 declare
     -- What is learned within a second of the close belongs to the candle as it closed.
-    corrects constant boolean := new.known_time >= new.start_time + candle_span(new."interval") + interval '1 second';
+    corrects boolean := new.known_time >= new.start_time + candle_span(new."interval") + interval '1 second';
 begin
     if tg_op = 'DELETE' then
         -- A sink's delete is half of an update that it could not write in one piece; nothing else of it deletes.
@@ -83,6 +86,9 @@ begin
         return old;
     end if;
     if tg_op = 'UPDATE' then
+        -- A job that catches up may read a correction before what it corrects: only one more late record corrects.
+        -- Our own functions write at one time all that they know.
+        corrects := corrects and (new.late_inputs > old.late_inputs or current_user <> 'pricebraid_writer');
         -- The same version again is a sink that repeats itself, or our own function that corrects what stands.
         if new.generation = old.generation then
             if new.version < old.version or (new.version = old.version and current_user = 'pricebraid_writer') then
@@ -143,7 +149,7 @@ create function candle_as_of("time" timestamptz) returns setof candle language s
     select
         venue, symbol, "interval", start_time, open, high, low, close, base_volume, quote_volume, taker_buy_base_volume,
         trade_count, first_id, last_id, origin, complete, revision, updated_at, last_trade_time, generation, version,
-        known_time, known_from
+        known_time, late_inputs, known_from
     from candle_revision
     where start_time < $1 and known_from <= $1 and known_until > $1
 $$;

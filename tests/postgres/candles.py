@@ -67,7 +67,11 @@ def write(connection: psycopg.Connection, interval: str = "1m", **given: Any) ->
         "generation": 1,
         "version": 1,
     }
-    upsert(connection, f"candle_{interval}", "venue symbol start_time", row | given)
+    row |= given
+    # Each version has one more input than the one before, and it is late where it was known after the close.
+    late = row["known_time"] >= start + SPANS[interval] + SECOND
+    row.setdefault("late_inputs", row["version"] if late else 0)
+    upsert(connection, f"candle_{interval}", "venue symbol start_time", row)
 
 
 def write_gap(connection: psycopg.Connection, **given: Any) -> None:

@@ -62,6 +62,15 @@ def test_a_gap_another_origin_or_a_missing_value_is_a_correction_too(
     assert rows(owner, CURRENT) == [(1, 7, LATE)]
 
 
+def test_a_job_that_catches_up_and_reads_a_correction_first_corrects_once(writer: psycopg.Connection) -> None:
+    # The mark of a gap that was closed later comes by another topic, before the trades of the minute.
+    for version in (2, 3, 4):
+        write(writer, close=version, version=version, known_time=LATE, late_inputs=1)
+    assert rows(writer, CURRENT) == [(0, 4, LATE)]
+    write(writer, close=5, version=5, known_time=LATE, late_inputs=2)
+    assert rows(writer, CURRENT) == [(1, 5, LATE)]
+
+
 def test_more_records_that_change_no_value_are_none(owner: psycopg.Connection) -> None:
     write(owner, close=1)
     write(owner, close="1.000", version=2, known_time=LATE)
