@@ -4,11 +4,11 @@ import sys
 
 import msgspec
 
-from flink_jobs import candles, feed, tickers
+from flink_jobs import candles, feed, rollups, tickers
 from flink_jobs.plan import fingerprint
 from market.settings import load
 
-JOBS = (candles.JOB, tickers.JOB, feed.JOB)
+JOBS = (candles.JOB, rollups.JOB, tickers.JOB, feed.JOB)
 
 
 def main(arguments: list[str]) -> int:
@@ -17,10 +17,7 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write("usage: python -m flink_jobs list\n")
         return 2
     settings = load()
-    jobs = [
-        {"name": job.name, "script": f"flink_jobs/{job.name}.py", "fingerprint": fingerprint(job, settings)}
-        for job in JOBS
-    ]
+    jobs = [{"name": job.name, "fingerprint": fingerprint(job, settings)} for job in JOBS]
     sys.stdout.write(msgspec.json.encode(jobs).decode() + "\n")
     return 0
 

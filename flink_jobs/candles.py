@@ -1,11 +1,21 @@
-"""Trades to candles of one second and one minute: to Postgres, and the minutes to the topic `candles_1m`."""
+"""Trades, gap marks and venue candles to candles of one second and one minute: to Postgres, and minutes to a topic."""
 
-from flink_jobs.plan import Job
+from flink_jobs.plan import DROP_INCOMPLETE_ROWS, Filled, Job
 
 JOB = Job(
     name="candles",
-    tables=("trades", "candle_1s", "candle_1m", "candles_1m"),
-    views=("priced_trade", "second_candle", "minute_candle"),
+    tables=(
+        "candle_inputs",
+        Filled("candle", {"interval": "1s"}),
+        Filled("candle", {"interval": "1m"}),
+        "candles_1m",
+    ),
+    views=(
+        "candle_input",
+        Filled("candle", {"view": "second_candle", "seconds": "1", "hours": "${second_state_hours}"}),
+        Filled("candle", {"view": "minute_candle", "seconds": "60", "hours": "${state_hours}"}),
+    ),
+    options=DROP_INCOMPLETE_ROWS,
 )
 
 if __name__ == "__main__":

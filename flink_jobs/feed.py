@@ -1,11 +1,11 @@
-"""Feed events and late trades, to Postgres."""
+"""Feed events, gaps and late trades, to Postgres."""
 
 from flink_jobs.plan import Job
 
 JOB = Job(
     name="feed",
-    tables=("feed_events", "feed_event", "late_trades", "late_trade"),
-    views=("timed_feed_event", "timed_late_trade"),
+    tables=("feed_events", "feed_event", "gaps", "gap", "late_trades", "late_trade"),
+    views=("timed_feed_event", "timed_gap", "timed_late_trade"),
     parallel=False,
 )
 

@@ -1,7 +1,8 @@
 """What a job consists of, without Flink: its SQL files with their values filled in, and a fingerprint of them.
 
 The SQL stands in `sql/flink`, one statement a file (a statement set counts as one), with `${name}` where a value
-belongs. Nothing here needs a JVM, so the supervisor can ask for fingerprints cheaply.
+belongs; a file may be used several times, with values of its own. Nothing here needs a JVM, so the supervisor can ask
+for fingerprints cheaply.
 """
 
 import hashlib
@@ -26,36 +27,57 @@ _UNCOUNTED = (
     "from_time",
 )
 
+_ENFORCER = "table.exec.sink.not-null-enforcer"
+
+DROP_INCOMPLETE_ROWS = {_ENFORCER: "DROP"}
+"""Options of a job whose rows are not all to be written: one that lacks what its sink must have is left out."""
+
 _CONFIGURATION = {
     # Timestamps without a zone are UTC here, whatever the machine's zone is.
     "table.local-time-zone": "UTC",
     "table.exec.mini-batch.enabled": "true",
     "table.exec.mini-batch.size": "20000",
+    # Rows pass from operator to operator of a task as they are. Flink's own operators and sinks copy what they keep.
+    "pipeline.object-reuse": "true",
     # Without it the 1-minute aggregate would be planned twice, once for each of its two sinks.
     "table.optimizer.reuse-optimize-block-with-digest-enabled": "true",
     # A row that Flink can't read would have been refused by the sequencer: if one is there, stop and say so.
-    "table.exec.sink.not-null-enforcer": "ERROR",
+    _ENFORCER: "ERROR",
     # Fixes how keys are spread over state, so that a job can resume at another parallelism.
     "pipeline.max-parallelism": "128",
 }
 
 
-class Job(msgspec.Struct, frozen=True):
-    """A job: its name, and the names of its tables and views in the order in which they are created.
+class Filled(msgspec.Struct, frozen=True):
+    """A file that a job uses with values of its own for some `${name}`; these may hold `${name}` themselves."""
 
-    The statement that it runs is `jobs/<name>.sql`. `parallel` is false where one task does.
+    name: str
+    values: dict[str, str]
+
+
+class Job(msgspec.Struct, frozen=True):
+    """A job: its name, and its tables and views in the order in which they are created.
+
+    The statement that it runs is `jobs/<name>.sql`. `parallel` is false where one task does. `options` are Flink's own,
+    over those that all jobs have.
     """
 
     name: str
-    tables: tuple[str, ...]
-    views: tuple[str, ...]
+    tables: tuple[str | Filled, ...]
+    views: tuple[str | Filled, ...]
     parallel: bool = True
+    options: dict[str, str] = {}
 
-    def files(self) -> list[str]:
-        """Return the job's files below `sql/flink`, in the order in which they are executed."""
-        tables = [f"tables/{name}.sql" for name in self.tables]
-        views = [f"views/{name}.sql" for name in self.views]
-        return [*tables, *views, f"jobs/{self.name}.sql"]
+    def uses(self) -> list[Filled]:
+        """Return the job's files in the order in which they are executed: paths below `sql/flink`, own values."""
+        tables = [_below("tables", use) for use in self.tables]
+        views = [_below("views", use) for use in self.views]
+        return [*tables, *views, _below("jobs", self.name)]
+
+
+def _below(folder: str, use: str | Filled) -> Filled:
+    name, own = (use, {}) if isinstance(use, str) else (use.name, use.values)
+    return Filled(f"{folder}/{name}.sql", own)
 
 
 def values(settings: Settings, generation: int = 1, from_time: int = 0) -> dict[str, str]:
@@ -84,6 +106,7 @@ def configuration(job: Job, settings: Settings) -> dict[str, str]:
     """Return the Flink options that the job is submitted with."""
     return {
         **_CONFIGURATION,
+        **job.options,
         "table.exec.mini-batch.allow-latency": f"{settings.flink.mini_batch_ms} ms",
         "table.exec.state.ttl": f"{settings.flink.state_hours:g} h",
         "parallelism.default": str(settings.flink.parallelism if job.parallel else 1),
@@ -98,7 +121,15 @@ def statements(job: Job, filled: dict[str, str]) -> list[str]:
         KeyError: a file asks for a value that is not there.
         FileNotFoundError: a file is missing.
     """
-    return [Template((SQL / file).read_text(encoding="utf-8")).substitute(filled) for file in job.files()]
+    return [_fill((SQL / use.name).read_text(encoding="utf-8"), filled | _own(use, filled)) for use in job.uses()]
+
+
+def _own(use: Filled, filled: dict[str, str]) -> dict[str, str]:
+    return {name: _fill(value, filled) for name, value in use.values.items()}
+
+
+def _fill(text: str, filled: dict[str, str]) -> str:
+    return Template(text).substitute(filled)
 
 
 def fingerprint(job: Job, settings: Settings) -> str:
@@ -109,7 +140,7 @@ def fingerprint(job: Job, settings: Settings) -> str:
     """
     neutral = {name: "" if name in _UNCOUNTED else value for name, value in values(settings).items()}
     counted = [_bare(statement) for statement in statements(job, neutral)]
-    counted += [f"{name}={value}" for name, value in sorted(_CONFIGURATION.items())]
+    counted += [f"{name}={value}" for name, value in sorted({**_CONFIGURATION, **job.options}.items())]
     counted.append(version("apache-flink"))
     return hashlib.sha256("\0".join(counted).encode()).hexdigest()
 

@@ -1,5 +1,6 @@
 """What a job consists of: complete SQL, and a fingerprint that changes with what its state depends on."""
 
+import itertools
 import subprocess
 import sys
 from string import Template
@@ -7,7 +8,7 @@ from string import Template
 import msgspec
 import pytest
 
-from flink_jobs import plan
+from flink_jobs import plan, rollups
 from flink_jobs.plan import Job, fingerprint, statements, values
 from market.settings import ROOT, Settings
 from market.topics import topics
@@ -24,7 +25,7 @@ def test_every_value_that_a_statement_asks_for_is_filled_in(job: Job) -> None:
 
 
 def test_every_file_belongs_to_a_job() -> None:
-    used = {file for job in JOBS for file in job.files()}
+    used = {use.name for job in JOBS for use in job.uses()}
     there = {str(path.relative_to(plan.SQL)) for path in plan.SQL.rglob("*.sql")}
     assert used == there
 
@@ -34,7 +35,7 @@ def test_every_topic_that_a_table_names_is_created() -> None:
     for path in (plan.SQL / "tables").glob("*.sql"):
         for line in path.read_text().splitlines():
             if "'topic' = " in line:
-                assert line.split("'")[3] in created, path
+                assert set(line.split("'")[3].split(";")) <= created, path
 
 
 @pytest.mark.parametrize(
@@ -70,13 +71,33 @@ def test_a_changed_query_changes_the_fingerprint_and_a_comment_does_not(
     assert prints[0] == prints[1] != prints[2]
 
 
+def test_a_file_that_is_used_twice_is_filled_with_each_uses_own_values() -> None:
+    filled = statements(JOBS[0], values(settings(flink={"second_state_hours": 2})))
+    views = [statement for statement in filled if "create view" in statement and "group by" in statement]
+    assert ["create view second_candle" in view for view in views] == [True, False]
+    assert ["create view minute_candle" in view for view in views] == [False, True]
+    assert "'2h'" in views[0]
+    assert "'120h'" in views[1]
+
+
+def test_a_jobs_own_options_change_its_fingerprint() -> None:
+    job = JOBS[0]
+    other = msgspec.structs.replace(job, options={})
+    assert fingerprint(job, settings()) != fingerprint(other, settings())
+
+
+def test_each_rollup_is_made_of_whole_candles_of_the_finer_one() -> None:
+    minutes = list(rollups.MINUTES.values())
+    assert all(coarser % finer == 0 for finer, coarser in itertools.pairwise(minutes))
+
+
 def test_a_value_that_nobody_gives_is_an_error() -> None:
     with pytest.raises(KeyError, match="missing"):
         Template("${missing}").substitute(values(settings()))
 
 
-def test_the_list_names_each_job_with_its_script() -> None:
+def test_the_list_names_each_job_with_its_fingerprint() -> None:
     answer = subprocess.run([sys.executable, "-m", "flink_jobs", "list"], cwd=ROOT, capture_output=True, check=True)
     listed = msgspec.json.decode(answer.stdout)
-    assert [item["name"] for item in listed] == [job.name for job in JOBS]
-    assert all((ROOT / item["script"]).is_file() and len(item["fingerprint"]) == 64 for item in listed)
+    assert [item["name"] for item in listed] == ["candles", "rollups", "tickers", "feed"]
+    assert all(len(item["fingerprint"]) == 64 for item in listed)

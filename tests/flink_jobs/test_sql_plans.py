@@ -5,6 +5,7 @@ import re
 import pytest
 from pyflink.table import ExplainDetail
 
+from flink_jobs import candles, rollups
 from flink_jobs.plan import Job, configuration, statements, values
 from flink_jobs.submit import environment
 from market.settings import Settings
@@ -30,9 +31,29 @@ def explained(job: Job) -> str:
     return plan
 
 
+def physical(plan: str) -> str:
+    """Return the part of a plan that shows each sink with all below it."""
+    return plan.split("== Optimized Physical Plan ==")[1].split("== Optimized Execution Plan ==", maxsplit=1)[0]
+
+
+def execution(plan: str) -> str:
+    """Return the part of a plan that shows each operator once."""
+    return plan.split("== Optimized Execution Plan ==")[1]
+
+
+def modes(plan: str) -> set[str]:
+    """Return all kinds of change that pass in a plan."""
+    return set(re.findall(r"changelogMode=\[([^]]*)\]", physical(plan)))
+
+
 @pytest.fixture(scope="module")
 def candles_plan() -> str:
-    return explained(JOBS[0])
+    return explained(candles.JOB)
+
+
+@pytest.fixture(scope="module")
+def rollups_plan() -> str:
+    return explained(rollups.JOB)
 
 
 @pytest.mark.parametrize("job", JOBS, ids=lambda job: job.name)
@@ -40,23 +61,41 @@ def test_no_sink_stores_its_rows_again(job: Job) -> None:
     assert "upsertMaterialize" not in explained(job)
 
 
-def test_trades_are_neither_joined_nor_kept(candles_plan: str) -> None:
-    assert "Correlate" not in candles_plan
-    assert "Join" not in candles_plan
+@pytest.mark.parametrize("job", JOBS, ids=lambda job: job.name)
+def test_nothing_is_joined_nor_stored_to_be_compared(job: Job) -> None:
+    plan = explained(job)
+    for operator in ("Correlate", "Join", "ChangelogNormalize", "Deduplicate", "Rank"):
+        assert operator not in plan
 
 
 def test_each_interval_has_one_aggregate_that_is_merged_from_local_ones(candles_plan: str) -> None:
-    execution = candles_plan.split("== Optimized Execution Plan ==")[1]
-    assert execution.count("LocalGroupAggregate(") == 2
-    assert execution.count("GlobalGroupAggregate(") == 2
-    assert execution.count("TableSourceScan(") == 1
+    assert execution(candles_plan).count("LocalGroupAggregate(") == 2
+    assert execution(candles_plan).count("GlobalGroupAggregate(") == 2
 
 
-def test_the_sinks_get_no_retractions(candles_plan: str) -> None:
-    modes = set(re.findall(r"changelogMode=\[([^]]*)\]", candles_plan))
-    assert modes == {"I", "I,UA", "NONE"}
+def test_trades_marks_and_venue_candles_are_read_and_made_numbers_once(candles_plan: str) -> None:
+    assert execution(candles_plan).count("TableSourceScan(") == 1
+    assert execution(candles_plan).count("AS ordered_price") == 1
+    assert "Union" not in candles_plan
+
+
+def test_the_sinks_of_candles_get_no_retractions(candles_plan: str) -> None:
+    assert modes(candles_plan) == {"I", "I,UA", "NONE"}
 
 
 def test_each_aggregate_keeps_its_state_as_long_as_the_settings_say(candles_plan: str) -> None:
     assert "26h" in candles_plan
     assert "120h" in candles_plan
+
+
+def test_each_rollup_has_one_aggregate_for_its_sink_and_the_next_rollup(rollups_plan: str) -> None:
+    newest = 1
+    assert execution(rollups_plan).count("GlobalGroupAggregate(") == len(rollups.MINUTES) + newest
+
+
+def test_every_rollup_can_take_back_a_minute_that_was_its_greatest(rollups_plan: str) -> None:
+    aggregates = [line for line in execution(rollups_plan).splitlines() if "GlobalGroupAggregate(" in line]
+    plain = [line for line in aggregates if re.search(r"\b(MAX|MIN|SUM|COUNT)\(", line)]
+    # The newest version of a minute is the only maximum that only grows.
+    assert len(plain) == 1
+    assert "AS newest" in plain[0]

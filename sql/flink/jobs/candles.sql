@@ -1,5 +1,5 @@
--- Trades to candles of one second and one minute, live while they form. The minutes go to a topic besides, from which
--- everything coarser derives.
+-- Trades, gap marks and venue candles to candles of one second and one minute, live while they form. The minutes go to
+-- a topic besides, from which everything coarser derives.
 execute statement set
 begin
     insert into candle_1s select * from second_candle;

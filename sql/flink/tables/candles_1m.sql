@@ -11,6 +11,6 @@ with (
     'value.json.encode.decimal-as-plain-number' = 'true',
     'sink.buffer-flush.max-rows' = '100000',
     'sink.buffer-flush.interval' = '1 s'
-) like candle_1s (
+) like candle_1m (
     excluding options
 )

@@ -1,0 +1,201 @@
+"""Jobs that are stopped while their input flows, and go on at another parallelism, come to the same candles."""
+
+import json
+import random
+import re
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+from pyflink.common import JobClient
+
+from flink_jobs import candles, rollups
+from flink_jobs.plan import Job, configuration, statements, values
+from flink_jobs.submit import environment
+from market.settings import Settings, load
+from stack.passwords import with_password
+from stack.state import State, market_name
+from tests.flink_jobs import golden
+from tests.stacks import PORTS, Stack, eventually
+
+pytestmark = pytest.mark.stack
+
+BOOTSTRAP = f"127.0.0.1:{PORTS['KAFKA']}"
+TOPICS = ("trades", "gap_marks", "venue_candles", "candles_1m")
+SYMBOLS = ("RESUME-A", "RESUME-B", "RESUME-C")
+MIDNIGHT = golden.micros("2024-08-09T00:00:00")
+MINUTE = 60_000_000
+COUNT = 6_000
+COLUMNS = (
+    "venue, symbol, start_time, open, high, low, close, base_volume, quote_volume, taker_buy_base_volume, trade_count,"
+    " first_id, last_id, origin, complete, last_trade_time, known_time, generation, version"
+)
+
+
+def records(seed: int) -> list[tuple[str, list[Any]]]:
+    """Return what is sent, as topic and values: forty minutes around midnight, out of order, with marks and candles."""
+    chance = random.Random(seed)
+    made: list[tuple[str, list[Any]]] = []
+    for number in range(COUNT):
+        venue, symbol = chance.choice(("binance", "kucoin")), chance.choice(SYMBOLS)
+        at = MIDNIGHT - 20 * MINUTE + (40 * MINUTE * number // COUNT) - chance.randrange(3 * MINUTE)
+        start = at - at % MINUTE
+        price, size = f"{chance.randrange(1, 10**9)}.{chance.randrange(10**8):08d}", f"0.{chance.randrange(1, 10**6)}"
+        draw = chance.random()
+        if draw < 0.02:
+            change = chance.choice((1, -1))
+            made.append(("gap_marks", [venue, symbol, 60, start, change, at]))
+            made.append(("gap_marks", [venue, symbol, 1, at - at % 1_000_000, change, at]))
+        elif draw < 0.03:
+            whole: list[Any] = [price, price, price, price, size, size, None, None, None, None]
+            made.append(("venue_candles", [venue, symbol, start, *whole, chance.random() < 0.5, at, at + number]))
+        side = chance.choice(("buy", "sell"))
+        trade = [venue, symbol, number, number + chance.randrange(3), number, price, size, size, side, at]
+        made.append(("trades", [*trade, chance.randrange(MINUTE)] if draw > 0.9 else trade))
+    return made
+
+
+class Flow:
+    """Sends the records to topics of this test, little by little, in a thread of its own."""
+
+    def __init__(self, prefix: str, what: list[tuple[str, list[Any]]]) -> None:
+        self.sent = 0
+        self._prefix, self._what = prefix, what
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> "Flow":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join()
+
+    @property
+    def ended(self) -> bool:
+        return self.sent == len(self._what)
+
+    def _run(self) -> None:
+        producer = Producer({"bootstrap.servers": BOOTSTRAP, "partitioner": "murmur2_random"})
+        for topic, cells in self._what:
+            value = dict(zip(golden.RECORDS[topic], cells, strict=topic != "trades"))
+            producer.produce(self._prefix + topic, json.dumps(value), cells[1])
+            self.sent += 1
+            if self.sent % 20 == 0:
+                producer.flush()
+                # The pace of the input, not a wait for anything: it has to last for as long as a restart takes.
+                time.sleep(0.1)
+        producer.flush()
+
+
+@pytest.fixture
+def prefix() -> Iterator[str]:
+    """Topics of this test alone; this is what their names begin with."""
+    admin = AdminClient({"bootstrap.servers": BOOTSTRAP})
+    name = f"resume-{time.monotonic_ns()}-"
+    for made in admin.create_topics([NewTopic(name + topic, 4, 1) for topic in TOPICS]).values():
+        made.result()
+    yield name
+    for gone in admin.delete_topics([name + topic for topic in TOPICS]).values():
+        gone.result()
+
+
+@pytest.fixture
+def settings(stack: Stack) -> Settings:
+    """The running stack's own settings, with the password that jobs write with."""
+    told = load(state_dir=stack.state, ports={name.lower(): port for name, port in PORTS.items()})
+    told = told.model_copy(update={"kafka": told.kafka.model_copy(update={"bootstrap": BOOTSTRAP})})
+    return with_password(told, State(stack.state, market_name(stack.status()["market"])))
+
+
+def start(job: Job, settings: Settings, prefix: str, parallelism: int, savepoint: str | None) -> JobClient:
+    """Start a job over this test's topics, in this process: the running stack's own jobs leave no slots."""
+    options = configuration(job, settings) | {
+        "execution.target": "local",
+        "parallelism.default": str(parallelism),
+        "state.backend.type": "rocksdb",
+        "execution.checkpointing.interval": "1 s",
+    }
+    if savepoint is not None:
+        options["execution.state-recovery.path"] = savepoint
+    tables = environment(options)
+    for statement in statements(job, values(settings)):
+        own = re.sub(
+            r"('topic' = ')([\w;]+)'",
+            lambda found: found[1] + ";".join(prefix + topic for topic in found[2].split(";")) + "'",
+            statement,
+        )
+        result = tables.execute_sql(own)
+    client = result.get_job_client()
+    assert client is not None
+    return client
+
+
+def stored(stack: Stack, interval: str) -> list[list[Any]]:
+    """Return the test's candles of an interval as golden rows."""
+    with stack.connect("reader") as connection:
+        rows = connection.execute(
+            f"select {COLUMNS} from candle where interval = %s and symbol = any(%s)",
+            (interval, list(SYMBOLS)),
+        ).fetchall()
+    plain = [
+        [golden.plain(cell.replace(tzinfo=None) if hasattr(cell, "tzinfo") else cell) for cell in row] for row in rows
+    ]
+    return sorted(plain, key=str)
+
+
+def priced(rows: list[list[Any]]) -> list[list[Any]]:
+    """Return the rows that a sink does not drop."""
+    return [row for row in rows if row[3] is not None]
+
+
+@pytest.mark.usefixtures("flink_home")
+def test_jobs_stopped_with_a_savepoint_while_input_flows_and_resumed_with_other_parallelism_lose_nothing(
+    stack: Stack, settings: Settings, prefix: str, tmp_path: Path
+) -> None:
+    what = records(seed=1)
+    local = {"execution.target": "local"}
+    savepoints = tmp_path / "savepoints"
+    with Flow(prefix, what) as flow:
+        first = [start(job, settings, prefix, 2, None) for job in (candles.JOB, rollups.JOB)]
+        eventually("a day is there", lambda: stored(stack, "1d"))
+        paths = [client.stop_with_savepoint(False, str(savepoints)).result() for client in first]
+        sent = flow.sent
+        again = [
+            start(job, settings, prefix, parallelism, path)
+            for job, parallelism, path in zip((candles.JOB, rollups.JOB), (3, 1), paths, strict=True)
+        ]
+        assert 0 < sent < flow.sent or not flow.ended, "the input flowed all the while"
+        eventually("all is sent", lambda: flow.ended, 120)
+
+    given: dict[str, list[list[Any]]] = {}
+    for topic, cells in what:
+        given.setdefault(topic, []).append(cells)
+    for interval, view in (("1s", "second_candle"), ("1m", "minute_candle")):
+        asked = golden.Golden("", given, [])
+        wanted = priced(golden.run(view, asked, tmp_path / view, local, streaming=False))
+        eventually(f"the candles of {interval} are right", lambda i=interval, w=wanted: stored(stack, i) == w)  # type: ignore[misc]
+    minutes = [
+        [
+            *row[:2],
+            row[2].replace("T", " "),
+            *row[3:14],
+            *((cell or "").replace("T", " ") or None for cell in row[15:17]),
+            *row[17:],
+        ]
+        for row in stored(stack, "1m")
+    ]
+    asked = golden.Golden("", {"candles_1m": minutes, "gap_marks": given["gap_marks"]}, [])
+    for interval in rollups.MINUTES:
+        view = f"rolled_candle_{interval}"
+        wanted = golden.run(view, asked, tmp_path / view, local, streaming=False)
+        eventually(f"the candles of {interval} are right", lambda i=interval, w=wanted: stored(stack, i) == w)  # type: ignore[misc]
+    for client in again:
+        client.cancel().result()
+    with stack.connect("owner") as connection:
+        connection.execute("delete from candle where symbol = any(%s)", (list(SYMBOLS),))
