@@ -19,6 +19,7 @@ from stack import attach, doctor, logfiles, running, status
 from stack.conductor import stop_rank
 from stack.environment import child_environment, effective
 from stack.errors import StackError
+from stack.jobstore import JobStore
 from stack.passwords import dsn, with_password
 from stack.postgres import psql_program
 from stack.process import read_register, stop_leftovers
@@ -202,7 +203,13 @@ def psql_environment(address: str) -> dict[str, str]:
 @app.command(context_settings=PASS_ON_ALL)
 def verify(context: typer.Context) -> None:
     """Recompute every closed candle from the trades and compare; exit 1 where one differs. See verify --help."""
-    _hand_over("verify", context.args)
+    arguments = context.args
+    if "--help" not in arguments:
+        settings = _running().load_settings()
+        # What the jobs left out, because the topics no longer held it whole when they began, can't be judged.
+        left_out = JobStore(State.for_settings(settings)).record("candles").from_time
+        arguments = ["--from-time", str(left_out), *arguments]
+    _hand_over("verify", arguments)
 
 
 @app.command(context_settings=PASS_ON_ALL)

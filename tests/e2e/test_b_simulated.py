@@ -1,5 +1,6 @@
 """The simulated market fills the tables for every symbol of both venues, and keeps moving."""
 
+import json
 from itertools import pairwise
 
 import psutil
@@ -11,6 +12,8 @@ from tests.stacks import Stack, Stacks, eventually
 
 pytestmark = pytest.mark.stack
 
+INTERVALS = ("1s", "1m", "5m", "15m", "1h", "4h", "1d")
+
 
 @pytest.fixture
 def simulated(stacks: Stacks) -> Stack:
@@ -19,13 +22,41 @@ def simulated(stacks: Stacks) -> Stack:
 
 def test_every_symbol_of_both_venues_gets_candles(simulated: Stack) -> None:
     wanted = {
-        (venue, symbol, interval) for venue in ("binance", "kucoin") for symbol in MAJORS for interval in ("1s", "1m")
+        (venue, symbol, interval) for venue in ("binance", "kucoin") for symbol in MAJORS for interval in INTERVALS
     }
 
     def there() -> bool:
         return {tuple(row) for row in simulated.query("select distinct venue, symbol, interval from candle")} == wanted
 
     eventually("candles of all symbols", there, 120)
+
+
+def test_charts_start_full(simulated: Stack) -> None:
+    held = (
+        "select venue, symbol, count(*) from candle where interval = '1m' and complete"
+        " and start_time >= now() - interval '24 hours' group by 1, 2 having count(*) >= 1400"
+    )
+    eventually("a day of every symbol", lambda: len(simulated.query(held)) == 2 * len(MAJORS), 180)
+
+
+def test_verify_is_clean_until_a_candle_is_edited(simulated: Stack) -> None:
+    def verified() -> bool:
+        return simulated.command("verify", check=False).returncode == 0
+
+    # Until a minute has closed, there is nothing to be judged.
+    eventually("every candle is what the trades make", verified, 240)
+    edit = (
+        "update candle_1m set close = close {sign} 1 where (venue, symbol, start_time) = (select venue, symbol,"
+        " start_time from candle_1m where origin = 'trades' and complete and start_time < now() - interval '2 minutes'"
+        " order by start_time, venue, symbol limit 1)"
+    )
+    with simulated.connect("owner") as connection:
+        connection.execute(edit.format(sign="+"))
+    found = simulated.command("verify", "--json", check=False)
+    with simulated.connect("owner") as connection:
+        connection.execute(edit.format(sign="-"))
+    assert found.returncode == 1
+    assert [difference["column"] for difference in json.loads(found.stdout)["differences"]] == ["close"]
 
 
 def test_every_symbol_of_both_venues_gets_a_whole_ticker(simulated: Stack) -> None:

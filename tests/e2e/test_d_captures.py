@@ -1,7 +1,10 @@
 """Old captures of both venues, with whatever was subscribed then, go through without a dead letter."""
 
+import json
+
 import pytest
 
+from market import recordings
 from market.topics import DEAD_LETTERS, TRADES
 from tests.data import RECORDINGS, needs_shared
 from tests.e2e.topics import count
@@ -32,11 +35,22 @@ def test_no_trade_ticker_ack_or_welcome_is_a_dead_letter(captured: Stack) -> Non
     assert count(TRADES) >= 1_966
 
 
-def test_every_symbol_that_traded_has_candles(captured: Stack) -> None:
-    eventually(
-        "all trades are in candles",
-        lambda: captured.query("select sum(version) from candle where interval = '1m'") == [["1966"]],
-    )
+def aggregated() -> int:
+    """Return how many trades Binance's captured aggregates stand for."""
+    found = 0
+    for path in RECORDINGS.glob("cryptofeed-BINANCE*.ws*"):
+        for frame in recordings.read(path):
+            data = json.loads(frame.text).get("data", {})
+            if data.get("e") == "aggTrade":
+                found += data["l"] - data["f"] + 1
+    return found
+
+
+def test_every_trade_of_every_symbol_is_counted_in_candles_of_all_intervals(captured: Stack) -> None:
+    for interval in ("1s", "1m", "5m", "15m", "1h", "4h", "1d"):
+        question = f"select venue, sum(trade_count) from candle where interval = '{interval}' group by 1 order by 1"
+        expected = [["binance", str(aggregated())], ["kucoin", "30"]]
+        eventually(f"all trades are in {interval} candles", lambda: captured.query(question) == expected)  # noqa: B023
 
 
 def test_tickers_of_both_venues_arrive(captured: Stack) -> None:

@@ -1,0 +1,29 @@
+"""A short storm over the whole stack: every closed candle ends right or listed, and every gap comes of a fault."""
+
+import pytest
+
+from bench._storm import tables
+from bench._storm.weather import Storm, weather
+from market.settings import load
+from replay.faults import DISCONNECTS, KINDS
+from stack.environment import effective
+from tests.stacks import PORTS, Stacks
+
+pytestmark = pytest.mark.stack
+
+SPEED = 4.0
+
+
+def test_every_candle_is_right_or_listed_after_a_storm(stacks: Stacks) -> None:
+    stack = stacks.need(
+        "storm", "--market", "simulated", "--speed", f"{SPEED:g}", PRICEBRAID_REPAIR__BACKFILL_HOURS="0"
+    )
+    ports = {name.lower(): port for name, port in PORTS.items()}
+    settings = effective(load(market="simulated", speed=f"{SPEED:g}", state_dir=stack.state, ports=ports))
+    counts = {kind: 5 if kind in ("close", "reset") else 2 for kind in KINDS}
+    outcome = weather(settings, Storm(seed=4, minutes=4, counts=counts), print)
+    assert not outcome.findings, f"{tables.findings(outcome)}\n{tables.summary(outcome)}"
+    assert set(outcome.faults) == set(KINDS)
+    assert outcome.disconnects >= sum(counts[kind] for kind in DISCONNECTS)
+    assert outcome.candles >= 2 * 20 * 4
+    assert sum(counts.seen for counts in outcome.counts.values()) > 10_000
