@@ -3,9 +3,16 @@
 from flink_jobs.plan import Filled, Job
 
 MINUTES = {"5m": 5, "15m": 15, "1h": 60, "4h": 240, "1d": 1440}
-"""Minutes of each interval, the finest first; each is a whole number of the one before."""
+"""Minutes of each interval."""
 
-_FINER = dict(zip(MINUTES, ("counted_minute", *(f"rollup_{interval}" for interval in MINUTES)), strict=False))
+# Flink keeps all values under a maximum that may be taken back, and looks through them: 60 at most this way, not 1,440.
+_FINER = {
+    "5m": "counted_minute",
+    "15m": "counted_minute",
+    "1h": "counted_minute",
+    "4h": "rollup_1h",
+    "1d": "rollup_1h",
+}
 
 JOB = Job(
     name="rollups",

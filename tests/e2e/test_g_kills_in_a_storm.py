@@ -14,7 +14,7 @@ import pytest
 from replay.faults import KINDS, encode, script
 from tests.stacks import PORTS, Stack, Stacks, eventually
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.long]
 
 PARTS = ("taskmanager-1", "jobmanager", "kafka", "postgres", "sequencer", "ingest")
 # The first six kill each part alone; the others kill two at once.

@@ -1,5 +1,4 @@
--- Candles of ${interval}, made of the next finer ones, so that a change has only a few of them to be compared with:
--- Flink keeps all values under a maximum that may be taken back, and looks through them.
+-- Candles of ${interval}, made of finer ones (flink_jobs/rollups.py tells which).
 -- A number that one of the finer candles does not have is null; those that have no price are of marks alone.
 create view rollup_${interval} as
 select
