@@ -24,7 +24,7 @@ from stack.state import State, market_name
 from tests.flink_jobs import golden
 from tests.stacks import PORTS, Stack, eventually
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.long]
 
 BOOTSTRAP = f"127.0.0.1:{PORTS['KAFKA']}"
 TOPICS = ("trades", "gap_marks", "venue_candles", "candles_1m")

@@ -153,7 +153,7 @@ def test_ids_that_are_missing_are_those_that_a_plain_set_lacks(items: list[Step]
 
 @pytest.mark.parametrize("venue", ["binance", "kucoin"])
 @given(data=st.data())
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_marks_sum_to_what_the_gaps_leave_incomplete_whatever_comes_in_whatever_order(
     venue: Venue, data: st.DataObject
 ) -> None:
@@ -176,7 +176,7 @@ def test_marks_sum_to_what_the_gaps_leave_incomplete_whatever_comes_in_whatever_
 
 @pytest.mark.parametrize("venue", ["binance", "kucoin"])
 @given(data=st.data())
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_whenever_it_crashes_it_writes_what_it_would_have_written(venue: Venue, data: st.DataObject) -> None:
     items = data.draw(steps(venue))
     lateness = data.draw(st.sampled_from([HOUR, SHORT]))
@@ -247,7 +247,7 @@ def feeds(draw: st.DrawFn) -> Feed:
 
 
 @given(feeds(), st.data())
-@settings(max_examples=500)
+@settings(max_examples=100)
 def test_what_a_kucoin_feed_missed_lies_in_a_gap_however_late_marks_or_trades_come(
     feed: Feed, data: st.DataObject
 ) -> None:

@@ -14,7 +14,7 @@ from market.topics import FEED_MARKS, TRADES_IN
 from sequencer.marked import HORIZON, standing
 from tests.sequencer.cluster import Cluster, eventually
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.long]
 
 SECOND = 1_000_000
 START = 1_767_225_600 * SECOND
