@@ -37,6 +37,7 @@ app = typer.Typer(
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 # What these tell of themselves is in their own help.
 PASS_ON_ALL: dict[str, Any] = {**PASS_ON, "help_option_names": []}
+HELP = {"--help", "-h"}
 
 # Where nobody resizes a window, lines are wide enough for what stands in them.
 console = Console(width=None if sys.stdout.isatty() else 200)
@@ -204,7 +205,7 @@ def psql_environment(address: str) -> dict[str, str]:
 def verify(context: typer.Context) -> None:
     """Recompute every closed candle from the trades and compare; exit 1 where one differs. See verify --help."""
     arguments = context.args
-    if "--help" not in arguments:
+    if not HELP.intersection(arguments):
         settings = _running().load_settings()
         # What the jobs left out, because the topics no longer held it whole when they began, can't be judged.
         left_out = JobStore(State.for_settings(settings)).record("candles").from_time
@@ -221,7 +222,7 @@ def backfill(context: typer.Context) -> None:
 def _hand_over(module: str, arguments: list[str]) -> None:
     """Become a module of the project, run with the settings of what runs; its help needs nothing that runs."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    if "--help" not in arguments:
+    if not HELP.intersection(arguments):
         settings = _running().load_settings()
         environment |= child_environment(effective(with_password(settings, State.for_settings(settings))))
     os.execve(sys.executable, [sys.executable, "-m", module, *arguments], environment)  # noqa: S606
