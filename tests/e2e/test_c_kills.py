@@ -19,7 +19,7 @@ PARTS = ("taskmanager-1", "jobmanager", "kafka", "postgres", "sequencer")
 @pytest.fixture
 def playing(stacks: Stacks, folder: Path) -> Stack:
     """A stack that plays the recording in some minutes, on a machine that is not in UTC."""
-    return stacks.need("killed", "--market", str(folder), "--speed", "4", TZ="Asia/Kolkata")
+    return stacks.need("killed", "--market", str(folder), "--speed", "2.5", TZ="Asia/Kolkata")
 
 
 def passed(stack: Stack) -> float:
