@@ -3,6 +3,7 @@
 import logging
 import shutil
 import subprocess
+import time
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -258,13 +259,27 @@ def _create(admin: AdminClient, topics: list[TopicLike]) -> None:
                 raise
 
 
+def _described(admin: AdminClient, resources: list[ConfigResource]) -> dict[ConfigResource, dict[str, ConfigEntry]]:
+    """Return the configuration of each topic; one that was made a moment ago may not be known yet."""
+    deadline = time.monotonic() + _SECONDS
+    while True:
+        answers = admin.describe_configs(resources, request_timeout=_SECONDS)
+        try:
+            return {resource: answer.result(_SECONDS) for resource, answer in answers.items()}
+        except KafkaException as error:
+            known = error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART
+            if known or time.monotonic() > deadline:
+                raise
+        time.sleep(0.1)
+
+
 def _configure(admin: AdminClient, topics: list[TopicLike]) -> None:
     """Alter what differs from what is wanted; what is wanted no longer falls back to the broker's default."""
     resources = [ConfigResource(ResourceType.TOPIC, topic.name) for topic in topics]
-    described = admin.describe_configs(resources, request_timeout=_SECONDS)
+    described = _described(admin, resources)
     changes = []
     for topic, resource in zip(topics, resources, strict=True):
-        found: dict[str, ConfigEntry] = described[resource].result(_SECONDS)
+        found = described[resource]
         own = {name: entry.value for name, entry in found.items() if ConfigSource(entry.source) is _OF_TOPIC}
         wanted = topic.config()
         entries = [
