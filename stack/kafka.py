@@ -257,29 +257,21 @@ def _create(admin: AdminClient, topics: list[TopicLike]) -> None:
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise
-
-
-def _described(admin: AdminClient, resources: list[ConfigResource]) -> dict[ConfigResource, dict[str, ConfigEntry]]:
-    """Return the configuration of each topic; one that was made a moment ago may not be known yet."""
+    # The controller answers before the broker knows of them.
     deadline = time.monotonic() + _SECONDS
-    while True:
-        answers = admin.describe_configs(resources, request_timeout=_SECONDS)
-        try:
-            return {resource: answer.result(_SECONDS) for resource, answer in answers.items()}
-        except KafkaException as error:
-            known = error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART
-            if known or time.monotonic() > deadline:
-                raise
-        time.sleep(0.1)
+    while not {topic.name for topic in topics} <= admin.list_topics(timeout=_SECONDS).topics.keys():
+        if time.monotonic() > deadline:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+        time.sleep(0.05)
 
 
 def _configure(admin: AdminClient, topics: list[TopicLike]) -> None:
     """Alter what differs from what is wanted; what is wanted no longer falls back to the broker's default."""
     resources = [ConfigResource(ResourceType.TOPIC, topic.name) for topic in topics]
-    described = _described(admin, resources)
+    described = admin.describe_configs(resources, request_timeout=_SECONDS)
     changes = []
     for topic, resource in zip(topics, resources, strict=True):
-        found = described[resource]
+        found: dict[str, ConfigEntry] = described[resource].result(_SECONDS)
         own = {name: entry.value for name, entry in found.items() if ConfigSource(entry.source) is _OF_TOPIC}
         wanted = topic.config()
         entries = [
