@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
-from replay.faults import Fault
 
 from bench._processes import BenchError
 from bench._storm.facts import Clock, Done
+from replay.faults import Fault
 from stack.asking import NoAnswer, ask
 
 _ASK_SECONDS = 10.0
