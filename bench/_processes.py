@@ -1,9 +1,10 @@
-"""Processes for a measurement: free ports, a broker of their own, their health and their CPU time."""
+"""Processes for a measurement: free ports, a broker or a stack of their own, their health and their CPU time."""
 
 import json
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -20,6 +21,8 @@ from stack import java, kafka
 from stack.environment import base_environment, child_environment, effective
 from stack.jars import ensure
 from stack.state import State
+
+_UP_SECONDS = 900.0
 
 
 class BenchError(Exception):
@@ -157,3 +160,33 @@ def get(port: int, path: str) -> None:
     """Ask on that port of this machine, and wait for the answer."""
     with urlopen(f"http://127.0.0.1:{port}{path}", timeout=120) as answer:
         answer.read()
+
+
+@contextmanager
+def own_stack(**overrides: Any) -> Iterator[Settings]:
+    """Run a whole stack with the simulated market, state and ports of its own, within the block.
+
+    `overrides` are settings; all symbols that the market lists are followed.
+
+    Raises:
+        BenchError: it did not start.
+    """
+    with tempfile.TemporaryDirectory(prefix="pricebraid-bench-") as name:
+        # Postgres may run as another user, who has to get through.
+        Path(name).chmod(0o755)
+        settings = settings_for(Path(name) / "state", symbols="all", **overrides)
+        environment = base_environment() | child_environment(settings) | {"PYTHONPATH": str(ROOT)}
+
+        def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+            return subprocess.run(
+                [sys.executable, "-m", "stack", *arguments],
+                cwd=ROOT, env=environment, capture_output=True, text=True, timeout=_UP_SECONDS, check=False,
+            )  # fmt: skip
+
+        try:
+            up = command("up", "--market", "simulated", "--detach")
+            if up.returncode:
+                raise BenchError(f"the stack did not start:\n{up.stdout[-2_000:]}\n{up.stderr[-2_000:]}")
+            yield settings
+        finally:
+            command("down")

@@ -6,12 +6,6 @@ and chooses 1 % of the trades at random over all symbols. From then on their row
 Nothing of the pipeline is asked or told; a trade that is not seen within 30 s counts as 30 s.
 """
 
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -20,19 +14,18 @@ from rich.console import Console
 from rich.table import Table
 
 from bench._host import Host, Load
-from bench._processes import BenchError, settings_for
+from bench._processes import BenchError, own_stack
 from bench._reader import Measured, Reader
 from bench._spread import Spread, histogram, spread
 from bench._watcher import INTERVALS
-from market.settings import ROOT, Settings, SettingsError, load
-from stack.environment import base_environment, child_environment, effective
+from market.settings import Settings, SettingsError, load
+from stack.environment import effective
 from stack.errors import StackError
 
 TARGETS = {"p50": 0.25, "p99": 0.6}
 """What is to be kept, in seconds, for each interval."""
 ENOUGH = 0.95
 """The least share of the trades asked for a second that must have come, or nothing was measured."""
-_UP_SECONDS = 900.0
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -57,36 +50,6 @@ class Report(msgspec.Struct, frozen=True):
     between: Spread
     """From one look to the next: no trade can be seen sooner."""
     missed: list[str]
-
-
-@contextmanager
-def own_stack(symbols: int, rate: float, console: Console) -> Iterator[Settings]:
-    """Start a whole stack with the simulated market, state and ports of its own, and stop it after the block.
-
-    Raises:
-        BenchError: it did not start.
-    """
-    with tempfile.TemporaryDirectory(prefix="pricebraid-bench-") as name:
-        # Postgres may run as another user, who has to get through.
-        Path(name).chmod(0o755)
-        simulation = {"symbols": symbols, "trades_per_second": rate}
-        settings = settings_for(Path(name) / "state", symbols="all", simulation=simulation)
-        environment = base_environment() | child_environment(settings) | {"PYTHONPATH": str(ROOT)}
-
-        def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-            return subprocess.run(
-                [sys.executable, "-m", "stack", *arguments],
-                cwd=ROOT, env=environment, capture_output=True, text=True, timeout=_UP_SECONDS, check=False,
-            )  # fmt: skip
-
-        try:
-            console.print(f"starting a stack: {symbols} symbols, {rate:g} trades a second", style="dim")
-            up = command("up", "--market", "simulated", "--detach")
-            if up.returncode:
-                raise BenchError(f"the stack did not start:\n{up.stdout[-2_000:]}\n{up.stderr[-2_000:]}")
-            yield settings
-        finally:
-            command("down")
 
 
 def evaluate(measured: Measured, asked: float, before: Load, after: Load) -> Report:
@@ -182,7 +145,8 @@ def main(  # noqa: PLR0917
             settings = effective(load(market="simulated"))
             report = _measure(settings, Reader(share, seed, warm_up, seconds), console)
         else:
-            with own_stack(symbols, rate, console) as settings:
+            console.print(f"starting a stack: {symbols} symbols, {rate:g} trades a second", style="dim")
+            with own_stack(simulation={"symbols": symbols, "trades_per_second": rate}) as settings:
                 report = _measure(settings, Reader(share, seed, warm_up, seconds), console)
     except (BenchError, StackError, SettingsError) as error:
         console.print(f"[red]{error}[/red]")

@@ -19,11 +19,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from bench._host import Host, Load
-from bench._processes import BenchError
+from bench._processes import BenchError, own_stack
 from bench._storm import tables
 from bench._storm.contest import Plan, Run, isolated, own_isolated, shown, storm_over
 from bench._storm.facts import MINUTE
-from bench._storm.stack import own_stack
 from bench._storm.tables import OURS
 from bench._storm.weather import Outcome, Say, Storm, weather
 from bench.foreign.environments import FEEDS, Feed, ensure
@@ -116,7 +115,8 @@ def _running(simulation: SimulationSettings, speed: float, console: Console, *, 
         yield effective(load(market="simulated"))
         return
     console.print(f"starting a stack: {simulation.symbols} symbols at {speed:g} times the pace", style="dim")
-    with own_stack(simulation, speed) as settings:
+    # Nobody looks at what was before the storm.
+    with own_stack(speed=f"{speed:g}", simulation=simulation.model_dump(), repair={"backfill_hours": 0}) as settings:
         yield settings
 
 
