@@ -71,3 +71,24 @@ def identifier(text: str, name: str) -> int:
     if not (text.isascii() and text.isdigit()) or len(text) > _LONGEST_ID:
         raise Unfit(f"{name} {text[:40]!r} is not a number of at most {_LONGEST_ID} digits")
     return int(text)
+
+
+def paid(text: str) -> str:
+    """Return a price that was paid, as a plain decimal string.
+
+    Raises:
+        Unfit: it is zero, or not what `price` takes.
+    """
+    found = price(text)
+    if found is None:
+        raise Unfit(f"the price {text!r} is zero")
+    return found
+
+
+def volume(text: str) -> str:
+    """Return a volume as a plain decimal string; where there is none, it is zero.
+
+    Raises:
+        Unfit: it is not what `amount` takes.
+    """
+    return amount(text) or "0"

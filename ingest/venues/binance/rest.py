@@ -10,7 +10,7 @@ import msgspec
 
 from ingest.venues.candles import MinuteCandle
 from ingest.venues.clock import measure
-from ingest.venues.fields import Unfit, amount, microseconds, price, priced
+from ingest.venues.fields import microseconds, paid, priced, volume
 from ingest.venues.http import Allowance, Rest, Told, Trouble, VenueError, failure, retry_after
 from market.records import Trade
 from market.symbols import Instrument, instrument
@@ -100,8 +100,8 @@ def parse_candles(body: bytes) -> list[MinuteCandle]:
     """
     return [
         MinuteCandle(
-            microseconds(start, _MILLISECOND, "open time"), _price(opened), _price(high), _price(low), _price(close),
-            _volume(base), _volume(quote), _volume(taker), count,
+            microseconds(start, _MILLISECOND, "open time"), paid(opened), paid(high), paid(low), paid(close),
+            volume(base), volume(quote), volume(taker), count,
         )
         for start, opened, high, low, close, base, _, quote, count, taker, *_ in msgspec.json.decode(
             body, type=list[_Kline]
@@ -138,17 +138,6 @@ def parse_trades(body: bytes, symbol: str, receive_time: int) -> list[Trade]:
         )
         for item in msgspec.json.decode(body, type=list[_Trade])
     ]  # fmt: skip
-
-
-def _price(text: str) -> str:
-    found = price(text)
-    if found is None:
-        raise Unfit(f"the price {text!r} is zero")
-    return found
-
-
-def _volume(text: str) -> str:
-    return amount(text) or "0"
 
 
 def allowance(response: httpx2.Response, now: float) -> Allowance | None:

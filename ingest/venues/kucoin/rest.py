@@ -11,7 +11,7 @@ import msgspec
 from ingest.venues import Endpoint, Fact
 from ingest.venues.candles import MinuteCandle
 from ingest.venues.clock import measure
-from ingest.venues.fields import Unfit, amount, identifier, microseconds, price, priced
+from ingest.venues.fields import identifier, microseconds, paid, priced, volume
 from ingest.venues.http import Allowance, Rest, Told, Trouble, VenueError, failure, retry_after
 from market.records import Side, Trade
 from market.symbols import Instrument, instrument
@@ -136,8 +136,8 @@ def parse_candles(body: bytes) -> list[MinuteCandle]:
     found = msgspec.json.decode(body, type=_Candles).data
     return [
         MinuteCandle(
-            microseconds(identifier(start, "start"), _SECOND, "start"), _price(opened), _price(high), _price(low),
-            _price(close), _volume(base), _volume(quote),
+            microseconds(identifier(start, "start"), _SECOND, "start"), paid(opened), paid(high), paid(low),
+            paid(close), volume(base), volume(quote),
         )
         for start, opened, close, high, low, base, quote in reversed(found)
     ]  # fmt: skip
@@ -160,17 +160,6 @@ def parse_trades(body: bytes, symbol: str, receive_time: int) -> list[Trade]:
         )
         for item, sequence in zip(found, sequences, strict=True)
     ]  # fmt: skip
-
-
-def _price(text: str) -> str:
-    found = price(text)
-    if found is None:
-        raise Unfit(f"the price {text!r} is zero")
-    return found
-
-
-def _volume(text: str) -> str:
-    return amount(text) or "0"
 
 
 def allowance(response: httpx2.Response) -> Allowance | None:
