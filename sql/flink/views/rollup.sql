@@ -19,9 +19,9 @@ select
     sum(marks) as marks,
     max(last_trade_time) as last_trade_time,
     max(known_time) as known_time,
-    -- What was late for a finer candle is late for this one where it was known after the close of this one.
+    -- What was late for a finer candle is late for this one where it was known a second after the end of this one.
     sum(
-        case when known_time >= timestampadd(second, ${minutes} * 60 + 1, bucket) then late_inputs else 0 end
+        case when timestampdiff(second, bucket, known_time) > ${minutes} * 60 then late_inputs else 0 end
     ) as late_inputs,
     sum(version) as version
 from (
