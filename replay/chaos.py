@@ -13,8 +13,9 @@ from market.records import VENUES, Venue
 from replay.connections import Client, Hub
 from replay.faults import DISCONNECTS, MESSAGES, Fault
 from replay.kucoin import Sockets
-from replay.misbehaviour import Bending, Cut, Done, Moment, Outage, Running, Targets
+from replay.misbehaviour import Bending, Cut, Outage, Running
 from replay.source import Source
+from replay.targets import Done, Moment, Targets
 from replay.wire import Message
 
 _SETTLE_SECONDS = 0.5

@@ -6,17 +6,14 @@ A running fault is told the time again and again; it acts, and notes in its `Don
 import random
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
-import msgspec
 from aiohttp import WSCloseCode
 
-from market.records import Venue
-from replay import recorded
 from replay.bends import Bend, spoiled
-from replay.connections import Client, Hub
-from replay.faults import Fault, Kind
+from replay.connections import Client
+from replay.faults import Fault
 from replay.kucoin import Sockets
+from replay.targets import Done, Moment, Targets
 from replay.wire import Message, binance
 
 _WINDOW = 30_000_000
@@ -25,73 +22,6 @@ _WINDOW = 30_000_000
 _TIME = re.compile(rb'"(?:T":|time":")(\d{13,19})')
 
 Sent = tuple[Message, list[Client]]
-
-
-class Done(msgspec.Struct):
-    """What a fault really did. Times are the market's, microseconds; `to` is null while it goes on.
-
-    `symbols` are those whose trades it touched, between `since` (null before the first) and `to`. `touched` counts
-    messages or requests. `recovered` is how many seconds of the wall clock passed until every channel that a fault of
-    sockets took trades from had as many listeners as before, and trades came; null before that, and where it never was.
-    """
-
-    id: int
-    kind: Kind
-    venue: Venue
-    symbols: list[str]
-    since: int | None = msgspec.field(name="from")
-    to: int | None
-    connections: int
-    planned_at: int
-    touched: int = 0
-    recovered: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """`now` is how far the market has been played, microseconds; `wall` the event loop's clock, seconds."""
-
-    now: int
-    wall: float
-
-
-class Targets:
-    """Finds connections that carry trades."""
-
-    def __init__(self, hub: Hub, symbols: dict[tuple[Venue, str], str], settle: float) -> None:
-        """Take the canonical symbol of each venue's code, and the seconds after which a subscription counts."""
-        self.hub = hub
-        self._symbols = symbols
-        self._settle = settle
-
-    def trades(self, client: Client) -> dict[str, str]:
-        """Return the channels by which the client gets trades, and their symbols."""
-        found = {}
-        for channel in client.channels:
-            if recorded.is_trades(client.venue, channel):
-                symbol = self._symbols.get((client.venue, recorded.code_of(client.venue, channel) or ""))
-                if symbol is not None:
-                    found[channel] = symbol
-        return found
-
-    def live(self, fault: Fault, wall: float) -> list[Client]:
-        """Return the connections that the fault hits: its share of those that are live, at least one if any is."""
-        wanted = set(fault.symbols)
-        found = [
-            client
-            for client in self.hub.clients
-            if client.venue == fault.venue
-            and not (client.closing or client.mutes or client.frozen)
-            and client.subscribed_at + self._settle <= wall
-            and any(not wanted or symbol in wanted for symbol in self.trades(client).values())
-        ]
-        found.sort(key=lambda client: (client.subscribed_at, client.name))
-        count = min(len(found), max(1, round(fault.share * len(found))))
-        return random.Random(fault.seed).sample(found, count)  # noqa: S311
-
-    def listed(self, venue: Venue) -> list[str]:
-        """Return the symbols that the venue lists."""
-        return sorted(symbol for (where, _), symbol in self._symbols.items() if where == venue)
 
 
 class Cut:
@@ -193,6 +123,7 @@ class Bending:
         # All means those too that connect meanwhile.
         self._hit = None if fault.share == 1 else set(hit)
         self._seen: set[Client] = set()
+        self._targets = targets
         wanted = set(fault.symbols)
         self._symbols = {
             channel: symbol
@@ -221,7 +152,11 @@ class Bending:
         left = bend.left
         sent = bend.take((message, hit), now)
         if bend.left < left:
-            self._touch(message, hit, now)
+            symbols = {self._symbols[message.channel]}
+            if self._fault.kind == "malformed" and not _names_its_channel(sent[0][0]):
+                # Nobody can tell of which trade it was: it is missing to all that the connections carry.
+                symbols.update(symbol for client in hit for symbol in self._targets.trades(client).values())
+            self._touch(message, symbols, hit, now)
         return [(message, spared), *sent] if spared else sent
 
     def over(self, moment: Moment) -> bool:
@@ -242,13 +177,13 @@ class Bending:
         if self.done.to is None:
             self.done.since = self.done.to = moment.now
 
-    def _touch(self, message: Message, clients: Iterable[Client], now: int) -> None:
+    def _touch(self, message: Message, symbols: set[str], clients: Iterable[Client], now: int) -> None:
         at = _event_time(message) or now
         done = self.done
         done.since = at if done.since is None else min(done.since, at)
         done.to = at if done.to is None else max(done.to, at)
         done.touched += 1
-        done.symbols = sorted({*done.symbols, self._symbols[message.channel]})
+        done.symbols = sorted({*done.symbols, *symbols})
         self._seen.update(clients)
         done.connections = len(self._seen)
 
@@ -294,6 +229,11 @@ class Outage:
 
 
 Running = Cut | Bending | Outage
+
+
+def _names_its_channel(message: Message) -> bool:
+    """Say whether a message that was broken still tells which channel it belongs to."""
+    return f'"{message.channel}"'.encode() in message.whole
 
 
 def _event_time(message: Message) -> int | None:

@@ -300,6 +300,22 @@ async def test_malformed_messages_are_no_trades(venue: str) -> None:
     assert record["symbols"] == SYMBOLS
 
 
+async def test_a_message_broken_beyond_recognition_is_noted_as_missing_to_all_that_the_connection_carries() -> None:
+    async with busy() as (server, client), feed(server, client, "kucoin") as first:
+        outcomes = set()
+        for seed in range(40):
+            before = len(first.broken)
+            number = await plan(client, "malformed", "kucoin", symbols=["BTC-USDT"], count=8, seed=seed)
+            record = await done(client, number)
+            await first.more()
+            told = all('"/market/match:BTC-USDT"' in text for text in first.broken[before:])
+            assert record["symbols"] == (["BTC-USDT"] if told else SYMBOLS)
+            outcomes.add(told)
+            if len(outcomes) == 2:
+                return
+    raise AssertionError(f"all messages told what they were: {outcomes}")
+
+
 async def test_a_share_of_the_connections_is_hit() -> None:
     async with busy() as (server, client), contextlib.AsyncExitStack() as stack:
         feeds = [await stack.enter_async_context(feed(server, client, "binance")) for _ in range(4)]
