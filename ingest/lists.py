@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
+from ingest.process import Stop
 from ingest.selection import Choice, Wanted, choose, nowhere, resolve
 from market.records import Venue
 from market.symbols import Instrument
@@ -11,7 +12,7 @@ from market.symbols import Instrument
 log = logging.getLogger(__name__)
 
 
-class NothingToFollow(Exception):
+class NothingToFollow(Stop):
     """No venue lists any of the wanted symbols, or no venue can be had at all."""
 
 

@@ -2,20 +2,17 @@
 
 import asyncio
 import logging
-import signal
 import time
 from typing import Any
-
-from prometheus_client import CollectorRegistry
 
 from ingest.feeds import Feed
 from ingest.lists import Lists, NothingToFollow
 from ingest.metrics import IngestCollector
+from ingest.process import live
 from ingest.publisher import Publisher, producer_config
 from ingest.tickers import TickerBoard
 from ingest.venues.adapters import adapters
 from market.records import Ticker, encode
-from market.service import serve
 from market.settings import Settings
 from market.topics import TICKERS
 
@@ -40,30 +37,8 @@ class Ingest:
 
     async def run(self) -> int:
         """Run until told to stop by SIGTERM or SIGINT; return the exit code."""
-        registry = CollectorRegistry()
-        registry.register(IngestCollector([feed.stats for feed in self._feeds], self._queue))
-        try:
-            server = serve(self._settings.ports.ingest, self.health, registry)
-        except OSError as error:
-            log.critical("port %d for metrics, the setting `ports.ingest`: %s", self._settings.ports.ingest, error)
-            await self._finish()
-            return 1
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        work = asyncio.create_task(self._work())
-        stopped = asyncio.create_task(stop.wait())
-        await asyncio.wait((work, stopped, self._publisher.fatal), return_when=asyncio.FIRST_COMPLETED)
-        log.info("stopping")
-        stopped.cancel()
-        work.cancel()
-        await asyncio.wait((work,))
-        failed = self._failure(work)
-        unsent = await self._finish()
-        server.shutdown()
-        server.server_close()
-        return 1 if failed or unsent else 0
+        collector = IngestCollector([feed.stats for feed in self._feeds], self._queue)
+        return await live(self, "ingest", self._settings.ports.ingest, self._publisher, collector)
 
     def health(self) -> dict[str, Any]:
         """Return what `/health` tells. Called from another thread."""
@@ -75,29 +50,25 @@ class Ingest:
             "delivery_errors": errors,
         }
 
-    def _queue(self) -> tuple[int, int]:
-        return self._publisher.depth, self._publisher.delivery_errors
-
-    def _failure(self, work: asyncio.Task[None]) -> bool:
-        """Return whether it was an error that stopped the work, and say which."""
-        if self._publisher.fatal.done():
-            log.error("the Kafka producer can't go on: %s", self._publisher.fatal.result())
-            return True
-        if work.cancelled():
-            return False
-        error = work.exception()
-        if isinstance(error, ExceptionGroup) and (known := error.subgroup(NothingToFollow)) is not None:
-            log.error("%s", known.exceptions[0])
-        elif error is not None:
-            log.error("ingest can't go on", exc_info=error)
-        return error is not None
-
-    async def _work(self) -> None:
+    async def work(self) -> None:
+        """Follow the venues."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._publish_tickers())
             tasks.create_task(self._publish_raw())
             await asyncio.gather(*(tasks.create_task(feed.run()) for feed in self._feeds))
             raise NothingToFollow("no venue is left that could be followed")
+
+    async def finish(self) -> int:
+        """Send what is still held back, and wait until Kafka has everything; return how many records it has not."""
+        self._send(self._board.rest())
+        for feed in self._feeds:
+            feed.intake.sweep()
+        for venue in self._venues:
+            await venue.close()
+        return await self._publisher.close(self._settings.ingest.flush_seconds)
+
+    def _queue(self) -> tuple[int, int]:
+        return self._publisher.depth, self._publisher.delivery_errors
 
     async def _publish_tickers(self) -> None:
         while True:
@@ -116,12 +87,3 @@ class Ingest:
     def _send(self, tickers: list[Ticker]) -> None:
         for ticker in tickers:
             self._publisher.send(TICKERS, ticker.symbol, encode(ticker))
-
-    async def _finish(self) -> int:
-        """Send what is still held back, and wait until Kafka has everything; return how many records it has not."""
-        self._send(self._board.rest())
-        for feed in self._feeds:
-            feed.intake.sweep()
-        for venue in self._venues:
-            await venue.close()
-        return await self._publisher.close(self._settings.ingest.flush_seconds)

@@ -3,15 +3,15 @@
 import asyncio
 import logging
 import random
-import signal
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 import msgspec
 import psycopg
-from prometheus_client import CollectorRegistry
 
 from ingest.backoff import Backoff
+from ingest.process import live
 from ingest.publisher import Publisher, producer_config
 from ingest.repair.catalogue import Catalogue
 from ingest.repair.checks import Checks
@@ -24,7 +24,6 @@ from ingest.repair.sources import BinanceSource, KucoinSource, Source
 from ingest.repair.stats import Stats
 from ingest.venues.http import VenueError, VenueRefusal
 from market.records import VENUES, Gap, Venue
-from market.service import serve
 from market.settings import Settings
 from market.symbols import Instrument
 
@@ -87,42 +86,27 @@ class Repair:
 
     async def run(self) -> int:
         """Run until told to stop by SIGTERM or SIGINT; return the exit code."""
-        registry = CollectorRegistry()
-        registry.register(self._stats)
-        try:
-            server = serve(self._settings.ports.repair, self._stats.health, registry)
-        except OSError as error:
-            log.critical("port %d for metrics, the setting `ports.repair`: %s", self._settings.ports.repair, error)
-            await self._finish()
-            return 1
-        stop = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        return await live(self, "repair", self._settings.ports.repair, self._publisher, self._stats)
+
+    def health(self) -> dict[str, Any]:
+        """Return what `/health` tells. Called from another thread."""
+        return self._stats.health()
+
+    async def work(self) -> None:
+        """Read the ledger, and repair what it holds."""
         self._ledger.start()
-        work = asyncio.create_task(self._work())
-        stopped = asyncio.create_task(stop.wait())
-        await asyncio.wait((work, stopped, self._publisher.fatal), return_when=asyncio.FIRST_COMPLETED)
-        log.info("stopping")
-        stopped.cancel()
-        work.cancel()
-        await asyncio.wait((work,))
-        failed = self._failure(work)
-        unsent = await self._finish()
-        server.shutdown()
-        server.server_close()
-        return 1 if failed or unsent else 0
+        async with asyncio.TaskGroup() as tasks:
+            for venue in VENUES:
+                tasks.create_task(self._keep_list(venue))
+            await self._ledger.read.wait()
+            self._stats.ready = True
+            log.info("the ledger of gaps is read", extra={"open": self._stats.health()["queue"]})
+            for venue in VENUES:
+                tasks.create_task(self._keep_checking(venue))
+                for _ in range(_WORKERS):
+                    tasks.create_task(self._keep_repairing(venue))
 
-    def _failure(self, work: asyncio.Task[None]) -> bool:
-        """Return whether it was an error that stopped the work, and say which."""
-        if self._publisher.fatal.done():
-            log.error("the Kafka producer can't go on: %s", self._publisher.fatal.result())
-            return True
-        if work.cancelled():
-            return False
-        log.error("repair can't go on", exc_info=work.exception())
-        return True
-
-    async def _finish(self) -> int:
+    async def finish(self) -> int:
         """Stop reading, and return how many records Kafka has not; what they were for is still open in its ledger."""
         await self._ledger.close()
         for venue in self._venues.values():
@@ -135,18 +119,6 @@ class Repair:
         for gap in gaps:
             if self._venues[gap.venue].queue.take_in(gap, now) and self._stats.ready:
                 self._stats.closed[gap.venue, gap.how or ""] += 1
-
-    async def _work(self) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            for venue in VENUES:
-                tasks.create_task(self._keep_list(venue))
-            await self._ledger.read.wait()
-            self._stats.ready = True
-            log.info("the ledger of gaps is read", extra={"open": self._stats.health()["queue"]})
-            for venue in VENUES:
-                tasks.create_task(self._keep_checking(venue))
-                for _ in range(_WORKERS):
-                    tasks.create_task(self._keep_repairing(venue))
 
     async def _keep_list(self, venue: Venue) -> None:
         """Ask for the venue's list of symbols, until there is one, and then now and then."""
