@@ -31,8 +31,6 @@ def options(job: Job, settings: Settings, request: Request) -> dict[str, str]:
     found = configuration(job, settings) | {
         "execution.target": "remote",
         "execution.attached": "false",
-        "rest.address": "127.0.0.1",
-        "rest.port": str(settings.ports.flink),
     }
     if request.restore is not None:
         # The form file:///path with escapes is not decoded by Flink, so the path stands as it is.

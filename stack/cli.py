@@ -4,6 +4,7 @@ import logging
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -204,13 +205,12 @@ def psql_environment(address: str) -> dict[str, str]:
 @app.command(context_settings=PASS_ON_ALL)
 def verify(context: typer.Context) -> None:
     """Recompute every closed candle from the trades and compare; exit 1 where one differs. See verify --help."""
-    arguments = context.args
-    if not HELP.intersection(arguments):
-        settings = _running().load_settings()
+
+    def judged(settings: Settings) -> list[str]:
         # What the jobs left out, because the topics no longer held it whole when they began, can't be judged.
-        left_out = JobStore(State.for_settings(settings)).record("candles").from_time
-        arguments = ["--from-time", str(left_out), *arguments]
-    _hand_over("verify", arguments)
+        return ["--from-time", str(JobStore(State.for_settings(settings)).record("candles").from_time)]
+
+    _hand_over("verify", context.args, judged)
 
 
 @app.command(context_settings=PASS_ON_ALL)
@@ -219,12 +219,16 @@ def backfill(context: typer.Context) -> None:
     _hand_over("ingest.repair", ["backfill", *context.args])
 
 
-def _hand_over(module: str, arguments: list[str]) -> None:
-    """Become a module of the project, run with the settings of what runs; its help needs nothing that runs."""
+def _hand_over(module: str, arguments: list[str], more: Callable[[Settings], list[str]] = lambda _: []) -> None:
+    """Become a module of the project, run with the settings of what runs; its help needs nothing that runs.
+
+    `more` gives the arguments that come of the settings.
+    """
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     if not HELP.intersection(arguments):
         settings = _running().load_settings()
         environment |= child_environment(effective(with_password(settings, State.for_settings(settings))))
+        arguments = [*more(settings), *arguments]
     os.execve(sys.executable, [sys.executable, "-m", module, *arguments], environment)  # noqa: S606
 
 

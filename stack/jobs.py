@@ -48,7 +48,6 @@ class Jobs:
         submitter: Submitter,
         board: Board,
         fresh_from: Callable[[], int] | None = None,
-        at_once: int = 1,
         patience: Patience | None = None,
         look_seconds: float = 1.0,
     ) -> None:
@@ -63,7 +62,6 @@ class Jobs:
         self._submitter = submitter
         self._board = board
         self._fresh_from = fresh_from
-        self._at_once = at_once
         self._patience = patience or Patience()
         self._look_seconds = look_seconds
         self._tracked: list[Tracked] = []
@@ -96,7 +94,7 @@ class Jobs:
             log.exception("the jobs cannot be started")
             self._board.post("jobs", Report("failed", reason=error.message, remedy=error.remedy, fatal=True))
             return
-        with ThreadPoolExecutor(self._at_once, "submit") as pool:
+        with ThreadPoolExecutor(1, "submit") as pool:
             while not self._stopping.is_set():
                 self._look(pool)
                 self._stopping.wait(self._look_seconds)

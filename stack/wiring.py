@@ -28,8 +28,6 @@ from stack.state import State
 from stack.submit import Client, Definition, definitions
 from stack.upkeep import maintain
 
-SUBMISSIONS_AT_ONCE = 1
-
 
 class Wiring:
     """Adds everything to a conductor. `settings` become complete as the market tells its symbols."""
@@ -90,7 +88,6 @@ class Wiring:
                 submitter=self._submit,
                 board=conductor.board,
                 fresh_from=self._fresh_from if self._fresh else None,
-                at_once=SUBMISSIONS_AT_ONCE,
             )
         )
 

@@ -99,6 +99,11 @@ class Stack:
         part: dict[str, Any] = self.status()["parts"][name]
         return part
 
+    def unhealthy(self) -> dict[str, str]:
+        """Return the state of each part that is not healthy."""
+        parts = self.status()["parts"]
+        return {name: part["state"] for name, part in parts.items() if part["state"] != "healthy"}
+
     def query(self, sql: str, role: str = "reader") -> list[list[str]]:
         """Return the rows of a query, each value as text."""
         done = self.command("psql", "--as", role, "-c", f"copy ({sql}) to stdout with (format csv)")

@@ -3,7 +3,6 @@
 import os
 import signal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -33,10 +32,6 @@ def wait_for_share(stack: Stack, share: float) -> None:
     eventually(f"{share:.0%} have passed", lambda: passed(stack) >= share, 120)
 
 
-def unhealthy(status: dict[str, Any]) -> dict[str, str]:
-    return {name: part["state"] for name, part in status["parts"].items() if part["state"] != "healthy"}
-
-
 def test_every_part_may_be_killed_while_trades_flow(playing: Stack) -> None:
     killed_at = {}
     for position, name in enumerate(PARTS):
@@ -46,7 +41,7 @@ def test_every_part_may_be_killed_while_trades_flow(playing: Stack) -> None:
         os.kill(before["pid"], signal.SIGKILL)
         killed_at[name] = passed(playing)
         eventually(f"{name} runs again", lambda: playing.part(name)["pid"] not in (None, before["pid"]), 60)  # noqa: B023
-        eventually("all is healthy again", lambda: not unhealthy(playing.status()), 90)
+        eventually("all is healthy again", lambda: not playing.unhealthy(), 90)
         assert playing.part(name)["restarts"] >= 1
         if name in ("taskmanager-1", "jobmanager"):
             assert "/chk-" in (playing.part("job-candles")["restored_from"] or "")

@@ -6,7 +6,6 @@ import random
 import signal
 import time
 from itertools import combinations
-from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
@@ -57,10 +56,6 @@ def victims(seed: int) -> list[tuple[str, ...]]:
     return [*rounds, *pairs][:ROUNDS]
 
 
-def unhealthy(status: dict[str, Any]) -> dict[str, str]:
-    return {name: part["state"] for name, part in status["parts"].items() if part["state"] != "healthy"}
-
-
 def sent(stack: Stack) -> int:
     """Return how many frames the market has sent so far."""
     frames: int = stack.market()["frames_sent"]
@@ -79,7 +74,7 @@ def test_whatever_is_killed_in_a_storm_every_closed_candle_is_what_the_trades_ma
             os.kill(pid, signal.SIGKILL)
         for name, pid in pids.items():
             eventually(f"{name} runs again", lambda: storm.part(name)["pid"] not in (None, pid), 60)  # noqa: B023
-        eventually("all is healthy again", lambda: not unhealthy(storm.status()), 120)
+        eventually("all is healthy again", lambda: not storm.unhealthy(), 120)
         seconds = time.monotonic() - killed
         verified = storm.command("verify", "--json", check=False)
         print(f"round {number + 1}: {' and '.join(names)} killed, all healthy after {seconds:.1f} s")  # noqa: T201

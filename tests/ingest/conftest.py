@@ -1,7 +1,7 @@
 """What the tests of ingest share."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,6 +14,7 @@ from ingest.tickers import TickerBoard
 from ingest.venues.adapters import adapters
 from market.records import Venue
 from market.settings import load
+from tests.ingest.postgres import Postgres, postgres
 from tests.ingest.scripted import Collected, Following, Market
 
 
@@ -23,6 +24,19 @@ async def market() -> AsyncIterator[Market]:
     await server.start()
     yield server
     await server.stop()
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    with postgres(tmp_path_factory.mktemp("postgres")) as made:
+        yield made
+
+
+@pytest.fixture
+def database(whole: Postgres) -> Postgres:
+    """The database, empty."""
+    whole.empty()
+    return whole
 
 
 @pytest.fixture

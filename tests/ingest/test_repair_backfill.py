@@ -1,7 +1,6 @@
 """`python -m ingest.repair backfill`: any range of a symbol's candles, on demand."""
 
 import asyncio
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from ingest.venues.kucoin.rest import KucoinRest
 from market.topics import VENUE_CANDLES
 from replay.recording import RecordedMarket
 from replay.server import running
-from tests.ingest.postgres import Postgres, postgres
+from tests.ingest.postgres import Postgres
 from tests.ingest.repairing import MINUTE, START, Bench, bench
 from tests.replay_helpers import write_recording
 
@@ -23,19 +22,6 @@ DAY = 24 * 60 * MINUTE
 TODAY = START - START % DAY
 # Of three days that the jobs correct, the first begins at midnight.
 CUTOFF = TODAY - 2 * DAY
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    with postgres(tmp_path_factory.mktemp("postgres")) as made:
-        yield made
-
-
-@pytest.fixture
-def database(whole: Postgres) -> Postgres:
-    """The database, empty."""
-    whole.empty()
-    return whole
 
 
 def day(time: int) -> str:

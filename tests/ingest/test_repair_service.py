@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
@@ -18,26 +17,13 @@ from market.records import Trade, Venue
 from market.symbols import Instrument
 from market.topics import FEED_MARKS, TRADES_IN, VENUE_CANDLES
 from tests.ingest.kafka import eventually
-from tests.ingest.postgres import Postgres, postgres
+from tests.ingest.postgres import Postgres
 from tests.ingest.repairing import MINUTE, START, Bench, bench, gap
 
 pytestmark = pytest.mark.stack
 
 SYMBOL = "BTC-USDT"
 QUIET = "ETH-USDT"
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    with postgres(tmp_path_factory.mktemp("postgres")) as made:
-        yield made
-
-
-@pytest.fixture
-def database(whole: Postgres) -> Postgres:
-    """The database, empty."""
-    whole.empty()
-    return whole
 
 
 class Asked:

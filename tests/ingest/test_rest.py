@@ -1,9 +1,8 @@
 import gzip
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,14 +23,6 @@ BULLET = (
     b'{"code":"200000","data":{"token":"a/b+c=","instanceServers":[{"endpoint":"wss://ws-api-spot.kucoin.com",'
     b'"encrypt":true,"protocol":"websocket","pingInterval":18000,"pingTimeout":10000}]}}'
 )
-
-
-@pytest_asyncio.fixture
-async def market() -> AsyncIterator[Market]:
-    server = Market()
-    await server.start()
-    yield server
-    await server.stop()
 
 
 async def asked(market: Market, answer: web.Response, ask: Callable[[BinanceRest, KucoinRest], Awaitable[Any]]) -> Any:
