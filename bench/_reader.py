@@ -16,13 +16,16 @@ from rich.console import Console
 
 from bench._processes import BenchError
 from bench._sampler import Sampled, Seen
-from bench._watcher import INTERVALS, Outcome, Watcher
+from bench._watcher import FINE, Outcome, Watcher
+from market.intervals import INTERVALS
 from market.settings import ROOT, Settings
 from stack.environment import base_environment, child_environment
 from stack.passwords import dsn
 from stack.state import State
 
 _LOOK_SECONDS = 0.02
+# What is made of minutes changes once a second, and is not looked at so often that looking makes it slow.
+_COARSE_LOOKS = 10
 _PATIENCE = 30_000_000
 _FIRST_SECONDS = 60.0
 
@@ -49,7 +52,9 @@ class Reader:
         self._seed = seed
         self._warm_up = warm_up
         self._seconds = seconds
-        self._watchers = [Watcher(interval, _PATIENCE) for interval in INTERVALS]
+        self._fine = [Watcher(interval, _PATIENCE) for interval in FINE]
+        self._coarse = [Watcher(interval, _PATIENCE) for interval in INTERVALS if interval not in FINE]
+        self._watchers = [*self._fine, *self._coarse]
         self._asking: list[float] = []
         self._between: list[float] = []
         self._cpu_percent: list[float] = []
@@ -103,7 +108,8 @@ class Reader:
         began = time.monotonic()
         if last is not None:
             self._between.append(began - last)
-        for watcher in self._watchers:
+        coarse = self._coarse if len(self._asking) % _COARSE_LOOKS == 0 else []
+        for watcher in (*self._fine, *coarse):
             rows = watcher.ask(db)
             watcher.take(rows, time.time_ns() // 1000)
         self._asking.append(time.monotonic() - began)

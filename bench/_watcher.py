@@ -2,32 +2,25 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import LiteralString, NamedTuple
+from typing import NamedTuple
 
 import psycopg
+from psycopg import sql
 
 from bench._sampler import Sampled
+from market.intervals import INTERVALS
 
-INTERVALS: dict[str, int] = {"1s": 1_000_000, "1m": 60_000_000}
-"""The intervals that are watched, with their length in microseconds."""
+FINE = ("1s", "1m")
+"""The intervals whose rows are made of the trades themselves; those of the others are made of the minutes."""
 
 # The interval stands in the statement, so that one partition is read.
-_QUERIES: dict[str, LiteralString] = {
-    "1s": """
-        select candle.venue, candle.symbol, candle.start_time, candle.last_id
-        from unnest(%s::text[], %s::text[], %s::timestamptz[]) as wanted (venue, symbol, start_time)
-        inner join candle on
-            candle.venue = wanted.venue and candle.symbol = wanted.symbol
-            and candle."interval" = '1s' and candle.start_time = wanted.start_time
-        """,
-    "1m": """
-        select candle.venue, candle.symbol, candle.start_time, candle.last_id
-        from unnest(%s::text[], %s::text[], %s::timestamptz[]) as wanted (venue, symbol, start_time)
-        inner join candle on
-            candle.venue = wanted.venue and candle.symbol = wanted.symbol
-            and candle."interval" = '1m' and candle.start_time = wanted.start_time
-        """,
-}
+_QUERY = sql.SQL("""
+    select candle.venue, candle.symbol, candle.start_time, candle.last_id
+    from unnest(%s::text[], %s::text[], %s::timestamptz[]) as wanted (venue, symbol, start_time)
+    inner join candle on
+        candle.venue = wanted.venue and candle.symbol = wanted.symbol
+        and candle."interval" = {} and candle.start_time = wanted.start_time
+    """)
 
 
 class Key(NamedTuple):
@@ -81,7 +74,8 @@ class Watcher:
         if not self._pending:
             return []
         venues, symbols, starts = zip(*self._pending, strict=True)
-        rows = connection.execute(_QUERIES[self._interval], (list(venues), list(symbols), list(starts)), prepare=True)
+        query = _QUERY.format(sql.Literal(self._interval))
+        rows = connection.execute(query, (list(venues), list(symbols), list(starts)), prepare=True)
         return rows.fetchall()
 
     def take(self, rows: list[tuple[str, str, datetime, int]], now: int) -> None:

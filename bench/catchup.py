@@ -23,6 +23,7 @@ from bench._host import Host, Load
 from bench._processes import BenchError, settings_for, wait_for
 from flink_jobs import candles, rollups
 from flink_jobs.plan import statements, values
+from market.intervals import INTERVALS
 from market.settings import Settings, SettingsError
 from stack.errors import StackError
 from stack.passwords import dsn
@@ -30,7 +31,6 @@ from stack.state import State
 
 TARGET = 0.4
 """The least share of the rate of reading alone."""
-INTERVALS = ("1s", "1m", *rollups.MINUTES)
 _SQL = Path(__file__).parent / "sql"
 _SECONDS = 900.0
 

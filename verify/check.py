@@ -7,11 +7,12 @@ from pathlib import Path
 
 import msgspec
 
+from market.intervals import INTERVALS
 from market.settings import Settings
 from verify.database import Database
 from verify.jobs import Jobs
 from verify.oracle import TOPICS, Counts, Difference, Oracle
-from verify.reach import INTERVALS, first_whole, judged_from
+from verify.reach import first_whole, judged_from
 from verify.reading import CannotCheck, Reader
 from verify.sample import compare
 

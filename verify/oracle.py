@@ -11,8 +11,8 @@ from typing import Any
 import duckdb
 import msgspec
 
+from market.intervals import INTERVALS
 from market.topics import GAP_MARKS, TRADES, VENUE_CANDLES
-from verify.reach import INTERVALS
 from verify.reading import CannotCheck
 
 SQL = Path(__file__).parent / "sql" / "oracle"

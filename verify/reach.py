@@ -2,23 +2,13 @@
 
 from collections.abc import Callable, Mapping
 
+from market.intervals import INTERVALS
 from market.settings import Settings
 from market.topics import TRADES
 from verify.reading import Cut, Place
 
 DAY = 86_400_000_000
 _HOUR = 3_600_000_000
-
-INTERVALS = {
-    "1s": 1_000_000,
-    "1m": 60_000_000,
-    "5m": 300_000_000,
-    "15m": 900_000_000,
-    "1h": _HOUR,
-    "4h": 4 * _HOUR,
-    "1d": DAY,
-}
-"""Every interval of candles with its length in microseconds."""
 
 
 def first_whole(cut: Mapping[Place, Cut], newest: int, newest_received: Callable[[int], int | None]) -> int:

@@ -11,6 +11,7 @@ from bench._reader import Measured
 from bench._sampler import Sampled
 from bench._watcher import Outcome, Watcher, key_of
 from bench.freshness import evaluate
+from market.intervals import INTERVALS
 
 SECOND = 1_000_000
 TIME = 1_767_225_659 * SECOND + 700_000
@@ -51,7 +52,7 @@ def test_a_trade_that_is_never_seen_counts_as_the_whole_patience() -> None:
 def measured(seconds: list[float], rate: int) -> Measured:
     outcomes = [
         Outcome(sample(number), interval, TIME + int(second * SECOND))
-        for interval in ("1s", "1m")
+        for interval in INTERVALS
         for number, second in enumerate(seconds)
     ]
     return Measured(10.0, Counter(binance=6 * rate, kucoin=4 * rate), outcomes, [0.001], [0.02], [50.0])
@@ -67,6 +68,11 @@ def test_targets_that_are_kept_are_not_missed() -> None:
 def test_each_interval_is_held_to_its_targets() -> None:
     report = evaluate(measured([0.2] * 90 + [0.7] * 10, 2_000), 2_000, IDLE, IDLE)
     assert report.missed == ["1s p99 0.700 s > 0.6 s", "1m p99 0.700 s > 0.6 s"]
+
+
+def test_coarser_intervals_may_take_longer_but_none_of_their_trades_more_than_two_seconds() -> None:
+    report = evaluate(measured([0.2] * 999 + [2.1], 2_000), 2_000, IDLE, IDLE)
+    assert report.missed == [f"{interval} most 2.100 s > 2.0 s" for interval in ("5m", "15m", "1h", "4h", "1d")]
 
 
 def test_a_market_that_was_too_slow_proves_nothing() -> None:

@@ -8,8 +8,8 @@ from decimal import Context, Decimal, localcontext
 import msgspec
 
 from market.decimals import plain
+from market.intervals import INTERVALS
 from market.records import GapMark, Trade, VenueCandle, encode
-from verify.reach import INTERVALS
 
 MINUTE = INTERVALS["1m"]
 

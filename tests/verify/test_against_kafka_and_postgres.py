@@ -8,10 +8,11 @@ import msgspec
 import pytest
 
 from market.decimals import plain, product
+from market.intervals import INTERVALS
 from market.records import GapMark, Side, Trade, Venue, VenueCandle
 from tests.verify.naive import MINUTE, Candle, Passed, candles
 from tests.verify.rig import Rig, rig, when
-from verify.reach import DAY, INTERVALS
+from verify.reach import DAY
 
 pytestmark = pytest.mark.stack
 

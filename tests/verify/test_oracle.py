@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market.decimals import plain, product
+from market.intervals import INTERVALS
 from market.records import GapMark, Side, Trade, Venue, VenueCandle, encode
 from market.topics import GAP_MARKS, TRADES, VENUE_CANDLES
 from tests.verify.naive import MINUTE, Candle, Key, Passed, candles
 from verify.oracle import SETTLING, Oracle
-from verify.reach import DAY, INTERVALS
+from verify.reach import DAY
 from verify.reading import CannotCheck
 
 START = 1_700_000_000_000_000 // DAY * DAY

@@ -1,5 +1,6 @@
+from market.intervals import INTERVALS
 from market.settings import load
-from verify.reach import DAY, INTERVALS, first_whole, judged_from
+from verify.reach import DAY, first_whole, judged_from
 from verify.reading import Cut
 
 HOUR = INTERVALS["1h"]
