@@ -16,6 +16,8 @@ from stack.errors import StackError
 ENOUGH_FRAMES = 20_000
 """Frames of a file that are looked at, unless they do not tell yet."""
 
+_PATIENCE_SECONDS = 86_400.0
+
 
 class Recorded(msgspec.Struct, frozen=True):
     """What the frames show. None where they do not. `began` is the first receive time, microseconds, UTC."""
@@ -75,9 +77,13 @@ def scan_path(path: Path) -> Recorded:
     return recorded
 
 
-def with_channels(settings: Settings, recorded: Recorded) -> Settings:
-    """Return the settings with the channels that the recording holds."""
-    changes: dict[str, object] = {}
+def as_recorded(settings: Settings, recorded: Recorded) -> Settings:
+    """Return the settings with the channels that the recording holds, and with patience for its silence.
+
+    A recording is silent because it has ended, or since nothing was traded then: no connection is to blame for that.
+    """
+    patient = {"stale_seconds": _PATIENCE_SECONDS, "idle_seconds": _PATIENCE_SECONDS}
+    changes: dict[str, object] = {"ingest": settings.ingest.model_copy(update=patient)}
     if recorded.trade_channel is not None:
         changes["binance"] = settings.binance.model_copy(update={"trade_channel": recorded.trade_channel})
     if recorded.ticker_channel is not None:

@@ -22,7 +22,7 @@ from stack.parts import all_parts
 from stack.passwords import with_password
 from stack.probes import get_json
 from stack.python_parts import ingest_parts, repair_part
-from stack.recorded import scan_path, symbols_listed, with_channels
+from stack.recorded import as_recorded, scan_path, symbols_listed
 from stack.retained import retained
 from stack.state import State
 from stack.submit import Client, Definition, definitions
@@ -42,7 +42,7 @@ class Wiring:
         self._recording = settings.market not in ("live", "simulated")
         if self._recording:
             recorded = scan_path(Path(settings.market))
-            self.settings = with_channels(self.settings, recorded)
+            self.settings = as_recorded(self.settings, recorded)
             self._began = recorded.began
         # The market on localhost knows what it lists; only what was asked for by name goes before that.
         self._ask_symbols = self._recording or (

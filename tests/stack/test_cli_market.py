@@ -10,7 +10,7 @@ from market.settings import load
 from stack.asking import NoAnswer
 from stack.errors import StackError
 from stack.reach import choose
-from stack.recorded import Recorded, scan, scan_path, symbols_listed, with_channels
+from stack.recorded import Recorded, as_recorded, scan, scan_path, symbols_listed
 from tests.data import RECORDINGS, needs_shared
 
 
@@ -59,10 +59,16 @@ def test_a_recording_that_does_not_tell_early_is_read_on() -> None:
 
 def test_the_channels_become_settings_and_the_rest_stays() -> None:
     settings = load(binance={"streams_per_connection": 17})
-    told = with_channels(settings, Recorded("trade", "symbols", 0))
+    told = as_recorded(settings, Recorded("trade", "symbols", 0))
     assert (told.binance.trade_channel, told.kucoin.ticker_channel) == ("trade", "symbols")
     assert told.binance.streams_per_connection == 17
-    assert with_channels(settings, Recorded(None, None, 0)) == settings
+    assert told.symbols == settings.symbols
+
+
+def test_no_connection_is_blamed_for_the_silence_after_a_recording() -> None:
+    told = as_recorded(load(), Recorded(None, None, 0))
+    assert min(told.ingest.stale_seconds, told.ingest.idle_seconds) >= 86_400
+    assert told.binance == load().binance
 
 
 @needs_shared
