@@ -1,4 +1,4 @@
-"""A backlog of trades for measurements: hours of many symbols on both venues, as the sequencer writes them.
+"""A backlog of trades for measurements: those of many symbols on both venues, as the sequencer writes them.
 
 A few symbols have most of the trades and many have few (Zipf's law); trades come in bursts, as takers' orders eat
 through several makers'. Real markets are like that: in the recording of 2021-04-04 eight trades on average
@@ -7,7 +7,7 @@ fell into the same second of a symbol.
 
 import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from confluent_kafka import Producer
 
@@ -15,29 +15,32 @@ from ingest.publisher import producer_config
 from market.settings import Settings
 from market.topics import TRADES
 
-MINUTE = 60_000_000
+SECOND = 1_000_000
 """Microseconds."""
 
 _BURST = 3
 """Trades of one taker's order, on average."""
 
 
-def trades(count: int, symbols: int, hours: float, seed: int) -> Iterator[tuple[str, str]]:
-    """Return so many trades in order of time, each as symbol and JSON; they begin at a UTC midnight."""
+def trades(symbols: int, rate: float, seed: int = 1) -> Iterator[tuple[str, str]]:
+    """Return trades without end in order of time, `rate` a second, each as symbol and JSON.
+
+    They begin at a UTC midnight.
+    """
     chance = random.Random(seed)
     series = [(venue, f"T{number:03d}-USDT") for number in range(symbols) for venue in ("binance", "kucoin")]
     weights = list(itertools.accumulate(1 / rank for rank in range(1, len(series) + 1)))
     ids = [0] * len(series)
     prices = [10 ** chance.uniform(-4, 4) for _ in series]
-    step = hours * 60 * MINUTE / (count / _BURST)
-    time, made = 1_735_689_600_000_000.0, 0
-    while made < count:
+    step = _BURST * SECOND / rate
+    time = 1_735_689_600_000_000.0
+    while True:
         time += chance.expovariate(1) * step
         which = chance.choices(range(len(series)), cum_weights=weights)[0]
         venue, symbol = series[which]
         side = "buy" if chance.random() < 0.5 else "sell"
         at = int(time) // 1000 * 1000
-        for _ in range(min(count - made, 1 + int(chance.expovariate(1 / (_BURST - 0.5))))):
+        for _ in range(1 + int(chance.expovariate(1 / (_BURST - 0.5)))):
             ids[which] += 1
             prices[which] *= 1 + chance.gauss(0, 0.0001)
             cents, lots = int(prices[which] * 1e8), chance.randrange(1, 10_000_000)
@@ -51,7 +54,6 @@ def trades(count: int, symbols: int, hours: float, seed: int) -> Iterator[tuple[
                     f'"origin":"stream"}}'
                 ),
             )
-            made += 1
 
 
 def _plain(number: int, decimals: int) -> str:
@@ -59,14 +61,14 @@ def _plain(number: int, decimals: int) -> str:
     return f"{whole}.{part:0{decimals}d}".rstrip("0").rstrip(".")
 
 
-def put(settings: Settings, count: int, symbols: int, hours: float, seed: int = 1) -> None:
-    """Write the trades to the topic `trades`, each symbol to the partition that the sequencer would choose.
+def put(settings: Settings, some: Iterable[tuple[str, str]]) -> None:
+    """Write trades to the topic `trades`, each symbol to the partition that the sequencer would choose.
 
     Raises:
         AssertionError: the broker did not take all of them.
     """
     producer = Producer(producer_config(settings))
-    for symbol, value in trades(count, symbols, hours, seed):
+    for symbol, value in some:
         while True:
             try:
                 producer.produce(TRADES, value, symbol)

@@ -13,6 +13,7 @@ from flink_jobs.submit import environment, submit
 from market.settings import Settings
 from market.topics import topics
 from stack import flink, java, kafka, postgres
+from stack.flinkrest import FlinkRest
 from stack.migrations import migrate
 from stack.part import Part
 from stack.passwords import with_password
@@ -33,9 +34,21 @@ class Cluster:
             "rest.port": str(settings.ports.flink),
         }
 
-    def submit(self, job: Job) -> str:
-        """Submit a job with the options that it has in production; return its id."""
-        return submit(job, self.settings, {**configuration(job, self.settings), **self.options}, 1, 0)
+    def submit(self, job: Job, savepoint: str | None = None) -> str:
+        """Submit a job with the options that it has in production, perhaps to go on from a savepoint; return its id."""
+        options = {**configuration(job, self.settings), **self.options}
+        if savepoint is not None:
+            options["execution.state-recovery.path"] = savepoint
+        return submit(job, self.settings, options, 1, 0)
+
+    def stop(self, job_id: str) -> str:
+        """Stop a job with a savepoint, as `down` does; return the savepoint's path."""
+        rest = FlinkRest(f"http://127.0.0.1:{self.settings.ports.flink}")
+        trigger = rest.stop(job_id, State.for_settings(self.settings).savepoints)
+        wait_for("the job stops", lambda: rest.stopped(job_id, trigger) is not None, _SECONDS)
+        path = rest.stopped(job_id, trigger)
+        assert path is not None
+        return path
 
     def tables(self, job: Job) -> Any:
         """Return a table environment with a job's options, for statements that are not the job's own."""

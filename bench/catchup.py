@@ -1,14 +1,15 @@
 """`python -m bench.catchup`: how fast the jobs work off what waits in Kafka, beside how fast it can be read at all.
 
-Two million trades of both venues lie in `trades` before any job starts. On one cluster, one after the other: a job that
-only reads and decodes them; then the jobs `candles` and `rollups` from nothing, until Postgres holds the candles of all
-intervals with every trade in them. The first is done twice, and its second time counts, so that the machine code that
-it needs is there.
+As after an outage: the jobs have run for a while and are stopped with a savepoint, then two million trades of both
+venues come to lie in `trades`. On one cluster, one after the other: a job that only reads and decodes all of them; then
+the jobs `candles` and `rollups`, resumed, until Postgres holds the candles of all intervals with every trade in them.
+The first is done twice, and its second time counts: no part runs cold in either.
 """
 
 import os
 import tempfile
 import time
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -62,29 +63,47 @@ def read(on: Cluster, trades: int) -> float:
     return trades / (ended - on.running_since(job_id))
 
 
-def count(on: Cluster, trades: int) -> tuple[float, dict[str, int], dict[str, float]]:
-    """Make candles of all trades; return the rate, and by interval and job what was made and kept."""
-    jobs = {job.name: on.submit(job) for job in (rollups.JOB, candles.JOB)}
-    began = on.running_since(jobs["candles"])
-    with psycopg.connect(dsn(on.settings, State.for_settings(on.settings)), autocommit=True) as connection:
+class Jobs:
+    """The jobs that make candles, as they run, are stopped and go on."""
 
-        def counted(interval: str) -> bool:
-            row = connection.execute("select sum(trade_count) from candle where interval = %s", (interval,)).fetchone()
-            return row is not None and row[0] == trades
+    def __init__(self, on: Cluster) -> None:
+        self._on = on
+        self._ids: dict[str, str] = {}
+        self._savepoints: dict[str, str] = {}
 
-        # The day is there last, and is the cheapest to be asked for.
-        for interval in reversed(INTERVALS):
-            wait_for(f"every trade is in the candles of {interval}", lambda i=interval: counted(i), _SECONDS, 0.2)  # type: ignore[misc]
-        seconds = time.time() - began
-        rows = {
-            interval: int(number)
-            for interval, number in connection.execute("select interval, count(*) from candle group by interval")
-        }
-    state = {name: round(on.state_bytes(job_id) / (1 << 20), 1) for name, job_id in jobs.items()}
-    return trades / seconds, {interval: rows[interval] for interval in INTERVALS}, state
+    def go(self) -> float:
+        """Submit them, where they were stopped from there on; return when all of `candles` ran."""
+        for job in (rollups.JOB, candles.JOB):
+            self._ids[job.name] = self._on.submit(job, self._savepoints.get(job.name))
+        return self._on.running_since(self._ids["candles"])
+
+    def stop(self) -> None:
+        """Stop them with savepoints."""
+        self._savepoints = {name: self._on.stop(job_id) for name, job_id in self._ids.items()}
+
+    def counted(self, trades: int) -> tuple[float, dict[str, int]]:
+        """Wait until candles of every interval count so many trades; return when, and how many there are of each."""
+        settings = self._on.settings
+        with psycopg.connect(dsn(settings, State.for_settings(settings)), autocommit=True) as connection:
+
+            def whole(interval: str) -> bool:
+                query = "select sum(trade_count) from candle where interval = %s"
+                row = connection.execute(query, (interval,)).fetchone()
+                return row is not None and row[0] == trades
+
+            # The day is there last, and is the cheapest to be asked for.
+            for interval in reversed(INTERVALS):
+                wait_for(f"every trade is in the candles of {interval}", lambda i=interval: whole(i), _SECONDS, 0.2)  # type: ignore[misc]
+            ended = time.time()
+            rows: dict[str, int] = dict(connection.execute("select interval, count(*) from candle group by interval"))
+        return ended, {interval: rows[interval] for interval in INTERVALS}
+
+    def state_mib(self) -> dict[str, float]:
+        """Return the size of each job's next checkpoint."""
+        return {name: round(self._on.state_bytes(job_id) / (1 << 20), 1) for name, job_id in self._ids.items()}
 
 
-def measure(settings: Settings, trades: int, symbols: int, hours: float, console: Console) -> Report:
+def measure(settings: Settings, trades: int, symbols: int, rate: float, console: Console) -> Report:
     """Measure on a cluster of its own.
 
     Raises:
@@ -93,17 +112,25 @@ def measure(settings: Settings, trades: int, symbols: int, hours: float, console
     """
     console.print("starting Postgres, Kafka and Flink", style="dim")
     with cluster(settings) as on:
+        stream, earlier, jobs = _backlog.trades(symbols, rate), trades // 10, Jobs(on)
+        console.print(f"making candles of {earlier:,} trades, so that nothing is cold", style="dim")
+        _backlog.put(on.settings, islice(stream, earlier))
+        jobs.go()
+        jobs.counted(earlier)
+        jobs.stop()
         console.print(f"putting {trades:,} trades into Kafka", style="dim")
-        _backlog.put(on.settings, trades, symbols, hours)
+        _backlog.put(on.settings, islice(stream, trades))
         console.print("reading them alone, twice", style="dim")
-        read(on, trades)
+        read(on, earlier + trades)
         before = Load.now()
-        read_rate = read(on, trades)
+        read_rate = read(on, earlier + trades)
         console.print("making candles of them", style="dim")
-        rate, rows, state = count(on, trades)
+        began = jobs.go()
+        ended, rows = jobs.counted(earlier + trades)
+        made = trades / (ended - began)
         return Report(
             host=Host.here(), before=before, after=Load.now(), trades=trades, read_rate=round(read_rate),
-            rate=round(rate), share=round(rate / read_rate, 3), rows=rows, state_mib=state,
+            rate=round(made), share=round(made / read_rate, 3), rows=rows, state_mib=jobs.state_mib(),
         )  # fmt: skip
 
 
@@ -126,8 +153,8 @@ def show(report: Report, console: Console) -> None:
 
 def main(
     trades: Annotated[int, typer.Option(min=1000, help="how many trades wait")] = 2_000_000,
-    symbols: Annotated[int, typer.Option(min=1, max=1000, help="symbols, on both venues")] = 120,
-    hours: Annotated[float, typer.Option(min=0.01, max=24, help="hours that the trades span")] = 3.0,
+    symbols: Annotated[int, typer.Option(min=1, max=1000, help="symbols, on both venues")] = 200,
+    rate: Annotated[float, typer.Option(min=1, help="trades a second of the market's time")] = 2_000.0,
     as_json: Annotated[bool, typer.Option("--json", help="print everything as JSON")] = False,
 ) -> None:
     """Measure the catch-up; exit 1 where it is slower than is wanted."""
@@ -136,7 +163,7 @@ def main(
         # Postgres may run as another user, who has to get through.
         Path(name).chmod(0o755)
         try:
-            report = measure(settings_for(Path(name) / "state"), trades, symbols, hours, console)
+            report = measure(settings_for(Path(name) / "state"), trades, symbols, rate, console)
         except (BenchError, StackError, SettingsError) as error:
             console.print(f"[red]{error}[/red]")
             raise typer.Exit(1) from error
