@@ -9,7 +9,7 @@ from replay.faults import DISCONNECTS, KINDS
 from stack.environment import effective
 from tests.stacks import PORTS, Stacks
 
-pytestmark = [pytest.mark.stack, pytest.mark.long]
+pytestmark = pytest.mark.stack
 
 SPEED = 4.0
 
