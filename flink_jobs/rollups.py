@@ -1,18 +1,23 @@
 """1-minute candles to those of 5 and 15 minutes, 1 and 4 hours and a day, to Postgres."""
 
+from itertools import pairwise
+
 from flink_jobs.plan import Filled, Job
 
 MINUTES = {"5m": 5, "15m": 15, "1h": 60, "4h": 240, "1d": 1440}
 """Minutes of each interval."""
 
-# Flink keeps all values under a maximum that may be taken back, and looks through them: 60 at most this way, not 1,440.
-_FINER = {
-    "5m": "counted_minute",
-    "15m": "counted_minute",
-    "1h": "counted_minute",
-    "4h": "rollup_1h",
-    "1d": "rollup_1h",
+# Each is made of the next finer, of at most six.
+_FINER = {"5m": ("newest_minute", 1)} | {
+    coarser: (f"rollup_{finer}", MINUTES[finer]) for finer, coarser in pairwise(MINUTES)
 }
+
+
+def _values(interval: str) -> dict[str, str]:
+    finer, finer_minutes = _FINER[interval]
+    minutes = {"minutes": str(MINUTES[interval]), "finer_minutes": str(finer_minutes)}
+    return {"interval": interval, "finer": finer} | minutes
+
 
 JOB = Job(
     name="rollups",
@@ -22,12 +27,9 @@ JOB = Job(
         *(Filled("candle", {"interval": interval}) for interval in MINUTES),
     ),
     views=(
+        "minute_input",
         "newest_minute",
-        "counted_minute",
-        *(
-            Filled("rollup", {"interval": interval, "minutes": str(minutes), "finer": _FINER[interval]})
-            for interval, minutes in MINUTES.items()
-        ),
+        *(Filled("rollup", _values(interval)) for interval in MINUTES),
         *(Filled("rolled_candle", {"interval": interval}) for interval in MINUTES),
     ),
     # Planned in blocks, as the other jobs are, the maxima of every second interval would be wrong: Flink 2.2 forgets at

@@ -16,8 +16,8 @@ create table minute_changes (
     first_id string,
     last_id string,
     origin string not null,
-    last_trade_time string,
-    known_time string not null,
+    last_trade_time timestamp(3),
+    known_time timestamp(3) not null,
     late_inputs string not null,
     generation bigint not null,
     version bigint not null

@@ -1,5 +1,7 @@
--- The newest version of each minute. It is taken as the greatest of texts that begin with the version, and that are
--- then split again: so the input is only ever added to, and no order of records matters.
+-- The newest version of each minute, with the marks of gaps, which are there before and where no minute is. The version
+-- is found as the greatest of texts that begin with it, and that are then split again: so the input is only ever added
+-- to, and no order of records matters. What has marks alone has no price. `version` grows with every change, also where
+-- minutes begin anew in another generation. Times are milliseconds since the epoch, so that rollups can add them up.
 create view newest_minute as
 select
     venue,
@@ -16,36 +18,20 @@ select
     cast(nullif(split_index(newest, '|', 9), '') as bigint) as first_id,
     cast(nullif(split_index(newest, '|', 10), '') as bigint) as last_id,
     case when split_index(newest, '|', 11) = 'venue_candle' then 1 else 0 end as venue_minutes,
-    cast(nullif(split_index(newest, '|', 12), '') as timestamp(3)) as last_trade_time,
-    cast(split_index(newest, '|', 13) as timestamp(3)) as known_time,
-    cast(split_index(newest, '|', 14) as bigint) as late_inputs,
-    cast(split_index(newest, '|', 0) as bigint) as version
+    marks,
+    cast(nullif(split_index(newest, '|', 12), '') as bigint) as last_trade_ms,
+    greatest(coalesce(cast(split_index(newest, '|', 13) as bigint), 0), coalesce(marked_ms, 0)) as known_ms,
+    coalesce(cast(split_index(newest, '|', 14) as bigint), 0) + mark_count as late_inputs,
+    coalesce(cast(split_index(newest, '|', 0) as bigint), 0) + mark_count as version
 from (
     select
         venue,
         symbol,
         start_time,
-        max(
-            concat_ws(
-                '|',
-                lpad(cast(generation * 1000000000000 + version as string), 19, '0'),
-                `open`,
-                high,
-                low,
-                `close`,
-                base_volume,
-                quote_volume,
-                coalesce(taker_buy_base_volume, ''),
-                coalesce(trade_count, ''),
-                coalesce(first_id, ''),
-                coalesce(last_id, ''),
-                origin,
-                coalesce(last_trade_time, ''),
-                known_time,
-                late_inputs
-            )
-        ) as newest
-    from minute_changes
-    where start_time >= cast(to_timestamp_ltz(${from_time} / 1000, 3) as timestamp(3))
+        max(newest) as newest,
+        coalesce(sum(change), 0) as marks,
+        max(marked_ms) as marked_ms,
+        count(change) as mark_count
+    from minute_input
     group by venue, symbol, start_time
-) as minute_change
+) as counted

@@ -17,8 +17,8 @@ select
     last_id,
     case when venue_minutes > 0 then 'venue_candle' else 'trades' end as origin,
     marks = 0 as complete,
-    last_trade_time,
-    known_time,
+    cast(to_timestamp_ltz(last_trade_ms, 3) as timestamp(3)) as last_trade_time,
+    cast(to_timestamp_ltz(known_ms, 3) as timestamp(3)) as known_time,
     late_inputs,
     ${generation} as generation,
     version
