@@ -21,6 +21,15 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def _needs_stack(item: pytest.Item) -> bool:
+    return "stacks" in getattr(item, "fixturenames", ())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the tests that share a stack come first, so that it can be stopped before the others."""
+    items.sort(key=lambda item: not _needs_stack(item))
+
+
 @pytest.fixture(scope="session")
 def stacks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stacks]:
     """All stacks of this run; what runs at its end is stopped."""
@@ -28,6 +37,20 @@ def stacks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stacks]:
     yield keeper
     keeper.stop()
     keeper.remove()
+
+
+@pytest.fixture(autouse=True)
+def free_machine(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Stop the stack after the last test that needs one: it would take half of the machine from all others."""
+    if not _needs_stack(request.node):
+        yield
+        return
+    stacks: Stacks = request.getfixturevalue("stacks")
+    yield
+    items = request.session.items
+    following = items[items.index(request.node) + 1 :][:1]
+    if not any(map(_needs_stack, following)):
+        stacks.stop()
 
 
 @pytest.fixture
