@@ -163,16 +163,14 @@ class Ledger:
             first = min(mark.time, born)
             first -= first % MINUTE
             self._open(Gap(gap_id, *book.identity, "start", "start", None, None, first, mark.time, self.now))
-        elif lost is not None:
+        elif lost is not None or book.ended(mark.instance, mark.time):
             return
         elif start is not None and start.to_time is not None and mark.time // MINUTE == start.to_time // MINUTE:
             # Another process has started, within the minute that is fetched as a whole anyway.
             if mark.time > start.to_time:
                 self._change(start, to_time=mark.time)
-        elif not book.ended(mark.instance, mark.time):
-            since = self._up_before(book, mark.time)
-            if since >= 0:
-                self._suspect(book, book.named(mark.instance, since), "start", since, mark.time)
+        elif (since := self._up_before(book, mark.time)) >= 0:
+            self._suspect(book, book.named(mark.instance, since), "start", since, mark.time)
 
     def _suspected(self, book: Book, mark: Suspect, number: int) -> None:
         since, until = mark.from_time, max(mark.from_time, mark.to_time)

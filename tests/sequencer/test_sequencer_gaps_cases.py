@@ -213,6 +213,17 @@ def test_of_a_symbol_that_never_came_nothing_was_lost() -> None:
     assert sequenced.written == []
 
 
+def test_that_a_process_is_back_is_one_fact_also_where_it_is_told_twice_while_another_has_just_begun() -> None:
+    sequenced = Sequenced()
+    sequenced.mark(Regained("kucoin", "A-USDT", "1", START, "start"))
+    sequenced.mark(Lost("kucoin", "A-USDT", "2", START - MINUTE, "reset"))
+    back = Regained("kucoin", "A-USDT", "2", START + SECOND, "start")
+    sequenced.mark(back)
+    before = list(sequenced.written)
+    sequenced.mark(back, again=True)
+    assert sequenced.written == before
+
+
 def test_a_restart_after_days_is_known_to_have_missed_them_though_nothing_of_them_is_remembered() -> None:
     """The old trade is in no tail any more, and the first new one comes before the mark that tells of it."""
     sequenced = Sequenced()
