@@ -102,7 +102,9 @@ class Cluster:
 
     def __init__(self, bootstrap: str | None = None) -> None:
         where = {"test.mock.num.brokers": 1} if bootstrap is None else {"bootstrap.servers": bootstrap}
-        self.producer = Producer({**where, "partitioner": "murmur2_random", "log_level": 0, "linger.ms": 1})
+        # Of what is not compressed, the mock cluster keeps too little for a long test: 5 MB a partition.
+        options = {"partitioner": "murmur2_random", "compression.type": "lz4", "linger.ms": 1, "log_level": 0}
+        self.producer = Producer({**where, **options})
         broker = next(iter(self.producer.list_topics(timeout=10).brokers.values()))
         self.bootstrap = f"{broker.host}:{broker.port}"
         self.sequencers: list[SequencerProcess] = []
