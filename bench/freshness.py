@@ -152,7 +152,9 @@ def main(  # noqa: PLR0917
             report = _measure(settings, Reader(share, seed, warm_up, seconds), console)
         else:
             console.print(f"starting a stack: {symbols} symbols, {rate:g} trades a second", style="dim")
-            with own_stack(simulation={"symbols": symbols, "trades_per_second": rate}) as settings:
+            # A day of history for every symbol, fetched at first, is a load of its own.
+            simulation = {"symbols": symbols, "trades_per_second": rate}
+            with own_stack(simulation=simulation, repair={"backfill_hours": 0}) as settings:
                 report = _measure(settings, Reader(share, seed, warm_up, seconds), console)
     except (BenchError, StackError, SettingsError) as error:
         console.print(f"[red]{error}[/red]")
