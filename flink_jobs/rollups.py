@@ -3,9 +3,12 @@
 from itertools import pairwise
 
 from flink_jobs.plan import Filled, Job
+from market.intervals import INTERVALS
 
-MINUTES = {"5m": 5, "15m": 15, "1h": 60, "4h": 240, "1d": 1440}
-"""Minutes of each interval."""
+_MINUTE = INTERVALS["1m"]
+
+MINUTES = {name: length // _MINUTE for name, length in INTERVALS.items() if length > _MINUTE}
+"""Minutes of each interval that is coarser than a minute, the finest first."""
 
 # Each is made of the next finer, of at most six.
 _FINER = {"5m": ("newest_minute", 1)} | {
