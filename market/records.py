@@ -167,13 +167,13 @@ class Gap(msgspec.Struct, frozen=True, gc=False):
 class GapMark(msgspec.Struct, frozen=True, gc=False):
     """A gap touches a candle (`change` +1), or ceases to (-1): a candle is complete where its marks sum to zero.
 
-    `seconds` is the candle's interval, 60 or 1; `start_time` its start and `known_time` the symbol's newest event time
-    when the mark was made, in microseconds, UTC.
+    `seconds` is the candle's interval, one of `INTERVALS`; `start_time` its start and `known_time` the symbol's newest
+    event time when the mark was made, in microseconds, UTC.
     """
 
     venue: Venue
     symbol: str
-    seconds: Literal[1, 60]
+    seconds: int
     start_time: int
     change: Literal[1, -1]
     known_time: int

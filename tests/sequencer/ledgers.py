@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from market.intervals import INTERVALS
 from market.records import FeedEvent, FeedMark, Gap, GapMark, Origin, Trade, Venue
 from sequencer.core import Judge, Verdict
 from sequencer.state import Snapshots
@@ -16,6 +17,7 @@ SHORT = 10 * SECOND
 """A lateness by which some of what comes is late."""
 GRACE = SECOND
 HORIZON = 72 * HOUR
+COARSE = [length for length in INTERVALS.values() if length > SECOND]
 
 
 def trade(first: int, second: float, last: int = -1, origin: Origin = "stream", venue: Venue = "binance") -> Trade:
@@ -108,9 +110,11 @@ def touched(gap: Gap) -> Iterator[tuple[int, int]]:
     """Yield interval and start of each candle that a gap leaves incomplete, the plain way; none has days here."""
     until = gap.from_time if gap.to_time is None else gap.to_time
     mended = gap.how in {"stream", "repair", "nothing_missed", "confirmed"}
+    for length in COARSE:
+        for start in range((START - HOUR) // length * length, until + 1, length):
+            if gap.closed is None and start + length > gap.from_time:
+                yield length // SECOND, start
     for start in range(START - HOUR, until + 1, SECOND):
-        if start % MINUTE == 0 and gap.closed is None and start + MINUTE > gap.from_time:
-            yield 60, start
         if gap.kind != "start" and not mended and start + SECOND > gap.from_time:
             near = start < gap.from_time - gap.from_time % SECOND + 1_800 * SECOND or start > until - 1_800 * SECOND
             if near:

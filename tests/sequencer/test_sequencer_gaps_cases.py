@@ -2,10 +2,12 @@
 
 import msgspec
 
+from market.intervals import INTERVALS
 from market.records import VENUES, Lost, Regained, Settled, Suspect
 from sequencer.core import Verdict
 from sequencer.state import State
 from tests.sequencer.ledgers import (
+    COARSE,
     HORIZON,
     HOUR,
     MINUTE,
@@ -16,6 +18,8 @@ from tests.sequencer.ledgers import (
     standing,
     trade,
 )
+
+DAY = 24 * HOUR
 
 
 def test_the_first_trade_ever_opens_no_gap_and_older_ones_beside_it_none_either() -> None:
@@ -139,7 +143,8 @@ def test_a_late_binance_trade_is_missed_by_its_ids_until_repair_brings_it() -> N
         assert sequenced.take(trade(8, -5, 9)) is Verdict.LATE
     gap = sequenced.only()
     assert (gap.gap_id, gap.kind, gap.reason) == ("binance:A-USDT:late:8-9", "missed", "late")
-    assert sequenced.sums() == {(60, START - MINUTE): 1, (1, START - 5 * SECOND): 1}
+    late = START - 5 * SECOND
+    assert sequenced.sums() == {(length // SECOND, late - late % length): 1 for length in INTERVALS.values()}
     sequenced.take(trade(8, -5, 9, origin="repair"))
     assert sequenced.only().how == "repair"
     assert sequenced.take(trade(8, -5, 9)) is Verdict.DOUBLE
@@ -174,20 +179,23 @@ def test_late_kucoin_trades_are_one_gap_a_minute_which_grows() -> None:
 def test_a_gap_of_days_marks_its_last_three_and_half_an_hour_of_seconds_at_each_end() -> None:
     sequenced = Sequenced()
     sequenced.take(trade(1, 0, venue="kucoin"))
-    days = 10 * 24 * HOUR
+    whole = 10 * DAY
     sequenced.mark(Lost("kucoin", "A-USDT", "1", START, "reset"))
-    assert sequenced.sums() == {(60, START): 1, (1, START): 1}
-    sequenced.mark(Regained("kucoin", "A-USDT", "1", START + days, "reconnect"))
+    assert sequenced.sums() == {(length // SECOND, START - START % length): 1 for length in INTERVALS.values()}
+    sequenced.mark(Regained("kucoin", "A-USDT", "1", START + whole, "reconnect"))
     sums = sequenced.sums()
     assert set(sums.values()) == {1}
     minutes = sorted(start for seconds, start in sums if seconds == 60)
-    assert minutes == list(range(START + days - HORIZON + MINUTE, START + days + 1, MINUTE))
-    assert len(sums) - len(minutes) == 3_600
+    assert minutes == list(range(START + whole - HORIZON + MINUTE, START + whole + 1, MINUTE))
+    days = sorted(start for seconds, start in sums if seconds == 86_400)
+    assert days == list(range(minutes[0] // DAY * DAY, START + whole + 1, DAY))
+    assert sum(seconds == 1 for seconds, _ in sums) == 3_600
     sequenced.mark(Settled("kucoin", "A-USDT", sequenced.only().gap_id, "confirmed"))
     assert sequenced.sums() == {}
 
 
 def test_a_symbol_that_is_followed_for_the_first_time_starts_with_the_rest_of_its_minute() -> None:
+    started = {(length // SECOND, START - START % length): 1 for length in COARSE}
     for venue in VENUES:
         mark = Regained(venue, "A-USDT", "1", START + 30 * SECOND, "start")
         first = trade(7, 29.9, venue=venue)
@@ -199,11 +207,11 @@ def test_a_symbol_that_is_followed_for_the_first_time_starts_with_the_rest_of_it
         for sequenced in (early, late):
             gap = sequenced.only()
             assert (gap.kind, gap.from_time, gap.to_time) == ("start", START, START + 30 * SECOND)
-            assert sequenced.sums() == {(60, START): 1}
+            assert sequenced.sums() == started
             assert sequenced.events() == []
         late.mark(Regained(venue, "A-USDT", "2", START + 40 * SECOND, "start"))
         assert late.only().to_time == START + 40 * SECOND
-        assert late.sums() == {(60, START): 1}
+        assert late.sums() == started
 
 
 def test_of_a_symbol_that_never_came_nothing_was_lost() -> None:

@@ -9,6 +9,7 @@ from random import Random
 import pytest
 
 from bench._processes import broker, settings_for
+from market.intervals import INTERVALS
 from market.records import FeedMark, Gap, Lost, Origin, Regained, Settled, Trade, Venue
 from market.topics import FEED_MARKS, TRADES_IN
 from sequencer.marked import HORIZON, standing
@@ -103,10 +104,10 @@ class Market:
 
 def incomplete(gaps: dict[str, Gap]) -> Counter[tuple[str, str, int, int]]:
     return Counter(
-        (gap.venue, gap.symbol, seconds, start)
+        (gap.venue, gap.symbol, length // 1_000_000, start)
         for gap in gaps.values()
-        for seconds in (60, 1)
-        for start in standing(gap, 60 if seconds == 60 else 1, HORIZON)
+        for length in INTERVALS.values()
+        for start in standing(gap, length, HORIZON)
     )
 
 

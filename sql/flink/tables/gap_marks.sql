@@ -1,4 +1,4 @@
--- Gaps that touch a candle (`change` +1) or cease to (-1), for those that are made of minutes.
+-- Gaps that touch a candle (`change` +1) or cease to (-1), for candles of every interval by itself.
 create table gap_marks (
     venue string not null,
     symbol string not null,
