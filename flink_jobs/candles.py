@@ -6,8 +6,8 @@ JOB = Job(
     name="candles",
     tables=(
         "candle_inputs",
-        Filled("candle", {"interval": "1s"}),
-        Filled("candle", {"interval": "1m"}),
+        Filled("candle_of_interval", {"interval": "1s"}),
+        Filled("candle_of_interval", {"interval": "1m"}),
         "candles_1m",
     ),
     views=(

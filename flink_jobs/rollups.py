@@ -1,43 +1,36 @@
-"""1-minute candles to those of 5 and 15 minutes, 1 and 4 hours and a day, to Postgres."""
+"""1-minute candles to those of 5 and 15 minutes, 1 and 4 hours and a day, to Postgres and to a topic."""
 
+from collections.abc import Mapping
 from itertools import pairwise
+from typing import Any
 
-from flink_jobs.plan import Filled, Job
+from flink_jobs.plan import DROP_INCOMPLETE_ROWS, Filled, Job
 from market.intervals import INTERVALS
 
-_MINUTE = INTERVALS["1m"]
+MINUTES = {name: length // INTERVALS["1m"] for name, length in INTERVALS.items() if length >= INTERVALS["1m"]}
+"""Minutes of each interval from a minute on, the finest first. Each is made of the next finer, of at most six."""
 
-MINUTES = {name: length // _MINUTE for name, length in INTERVALS.items() if length > _MINUTE}
-"""Minutes of each interval that is coarser than a minute, the finest first."""
 
-# Each is made of the next finer, of at most six.
-_FINER = {"5m": ("newest_minute", 1)} | {
-    coarser: (f"rollup_{finer}", MINUTES[finer]) for finer, coarser in pairwise(MINUTES)
+def _case(value: str, results: Mapping[Any, str | int]) -> str:
+    """Return a case as SQL has it. Strings and integers stand in it as Python writes them."""
+    return f"case {value} " + " ".join(f"when {given!r} then {result!r}" for given, result in results.items()) + " end"
+
+
+_COARSER = dict(pairwise(MINUTES))
+_OF_PART = {
+    "coarser": _case("coalesce(`interval`, '1m')", _COARSER),
+    "minutes": _case("coalesce(`interval`, '1m')", {finer: MINUTES[coarser] for finer, coarser in _COARSER.items()}),
+    "finer_minutes": _case("coalesce(`interval`, '1m')", {finer: MINUTES[finer] for finer in _COARSER}),
 }
-
-
-def _values(interval: str) -> dict[str, str]:
-    finer, finer_minutes = _FINER[interval]
-    minutes = {"minutes": str(MINUTES[interval]), "finer_minutes": str(finer_minutes)}
-    return {"interval": interval, "finer": finer} | minutes
-
+_OF_MARK = {"marked": _case("seconds", {60 * minutes: name for name, minutes in MINUTES.items()})}
 
 JOB = Job(
     name="rollups",
-    tables=(
-        "minute_changes",
-        "gap_marks",
-        *(Filled("candle", {"interval": interval}) for interval in MINUTES),
-    ),
-    views=(
-        "minute_input",
-        "newest_minute",
-        *(Filled("rollup", _values(interval)) for interval in MINUTES),
-        *(Filled("rolled_candle", {"interval": interval}) for interval in MINUTES),
-    ),
-    # Planned in blocks, as the other jobs are, the maxima of every second interval would be wrong: Flink 2.2 forgets at
-    # the edge of a block that its rows may be taken back, and takes it that a maximum only grows.
-    options={"table.optimizer.reuse-optimize-block-with-digest-enabled": "false"},
+    tables=("rollup_parts", "gap_marks", "candle", "rollups"),
+    views=(Filled("rollup_part", _OF_PART), Filled("rollup_input", _OF_MARK), "rolled_candle"),
+    # A key has one row or two at a time: it costs more than it saves to put them together before they change tasks.
+    options=DROP_INCOMPLETE_ROWS | {"table.optimizer.agg-phase-strategy": "ONE_PHASE"},
+    parallel=False,
 )
 
 if __name__ == "__main__":

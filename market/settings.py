@@ -113,13 +113,15 @@ class KafkaSettings(_Section):
 
     bootstrap: str = Field("127.0.0.1:29092", description="the broker's address; follows `ports.kafka` under `up`")
     partitions: Annotated[int, Field(ge=1, le=64)] = Field(4, description="partitions of the keyed topics")
-    linger_ms: Annotated[int, Field(ge=0, le=1000)] = Field(5, description="how long a producer gathers a batch")
+    linger_ms: Annotated[int, Field(ge=0, le=1000)] = Field(20, description="how long a producer gathers a batch")
     raw_hours: Positive = Field(24.0, description="how long raw frames are kept")
     trades_in_hours: Positive = Field(24.0, description="how long unsequenced trades are kept")
     trades_hours: Positive = Field(96.0, description="how long trades are kept: the correction horizon and a day")
     tickers_hours: Positive = Field(6.0, description="how long tickers are kept")
     events_hours: Positive = Field(24.0 * 30, description="how long feed events, late trades, dead letters are kept")
-    candles_hours: Positive = Field(24.0 * 7, description="how long `candles_1m` is kept; it is compacted besides")
+    candles_hours: Positive = Field(
+        24.0 * 7, description="how long `candles_1m` and `rollups` are kept; they are compacted besides"
+    )
     topic_bytes: Annotated[int, Field(ge=1 << 23)] = Field(
         2 << 30, description="bytes a partition of a topic may take, but for trades and candles"
     )

@@ -14,6 +14,7 @@ TICKERS = "tickers"
 FEED_EVENTS = "feed_events"
 LATE_TRADES = "late_trades"
 CANDLES_1M = "candles_1m"
+ROLLUPS = "rollups"
 FEED_MARKS = "feed_marks"
 GAPS = "gaps"
 GAP_MARKS = "gap_marks"
@@ -68,6 +69,7 @@ def topics(settings: KafkaSettings) -> list[Topic]:
         Topic(FEED_EVENTS, 1, settings.events_hours, size),
         Topic(LATE_TRADES, 1, settings.events_hours, size),
         Topic(CANDLES_1M, settings.partitions, settings.candles_hours, -1, "compact,delete"),
+        Topic(ROLLUPS, settings.partitions, settings.candles_hours, -1, "compact,delete"),
         Topic(FEED_MARKS, settings.partitions, settings.trades_in_hours, size),
         Topic(GAPS, settings.partitions, settings.events_hours, -1, "compact"),
         Topic(GAP_MARKS, settings.partitions, settings.trades_hours, -1),

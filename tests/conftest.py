@@ -62,7 +62,11 @@ def stack(stacks: Stacks) -> Stack:
 @pytest.fixture
 def flink_home(stack: Stack) -> None:
     """Let PyFlink use the distribution of the running stack, with our connectors in it."""
-    os.environ["FLINK_HOME"] = str(stack.state / "flink")
+    home = stack.state / "flink"
+    os.environ["FLINK_HOME"] = str(home)
+    # Jobs that run within this process look for a configuration there; it may say nothing.
+    (home / "conf").mkdir(exist_ok=True)
+    (home / "conf" / "config.yaml").write_text("{}\n")
     # The JVM of this process should see what the cluster's see.
     os.environ["JAVA_TOOL_OPTIONS"] = "-Duser.timezone=UTC"
     with warnings.catch_warnings():

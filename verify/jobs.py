@@ -14,8 +14,9 @@ from urllib.request import urlopen
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from market.intervals import INTERVALS
 from market.settings import Settings
-from market.topics import CANDLES_1M, GAP_MARKS
+from market.topics import CANDLES_1M, GAP_MARKS, ROLLUPS
 from verify.reading import SECONDS, CannotCheck, Place, silent_logger
 
 CANDLES_GROUP = "pricebraid-candles"
@@ -23,6 +24,8 @@ ROLLUPS_GROUP = "pricebraid-rollups"
 JOBS = {CANDLES_GROUP: "candles", ROLLUPS_GROUP: "rollups"}
 
 _PAUSE = 0.25
+_STEPS = sum(length > INTERVALS["5m"] for length in INTERVALS.values())
+"""How many times the job reads what it wrote, until a minute has reached its day."""
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +50,13 @@ class Jobs:
         # What the first job has made of the records is in the topic by now.
         marks = {place: end for place, end in required.items() if place[0] == GAP_MARKS}
         self._wait_for(ROLLUPS_GROUP, marks | _ends(self._bootstrap, CANDLES_1M), deadline)
+        # Each coarser candle is made of those that the job itself wrote to its topic.
+        written = _ends(self._bootstrap, ROLLUPS)
+        for _ in range(_STEPS):
+            self._wait_for(ROLLUPS_GROUP, written, deadline)
+            before, written = written, _ends(self._bootstrap, ROLLUPS)
+            if written == before:
+                break
 
     def _wait_for(self, group: str, required: Mapping[Place, int], deadline: float) -> None:
         job = JOBS[group]

@@ -38,7 +38,30 @@ _TRADE = [
     "event_time",
     "behind",
 ]
+_MINUTE = [
+    "venue",
+    "symbol",
+    "start_time",
+    "open",
+    "high",
+    "low",
+    "close",
+    "base_volume",
+    "quote_volume",
+    "taker_buy_base_volume",
+    "trade_count",
+    "first_id",
+    "last_id",
+    "origin",
+    "last_trade_time",
+    "known_time",
+    "late_inputs",
+    "generation",
+    "version",
+]
 RECORDS = {
+    "candles_1m": _MINUTE,
+    "rollups": ["interval", *_MINUTE],
     "trades": _TRADE,
     "gap_marks": list(GapMark.__struct_fields__),
     "venue_candles": list(VenueCandle.__struct_fields__),
@@ -97,11 +120,15 @@ def run(view: str, golden: Golden, folder: Path, options: dict[str, str], *, str
     with tables.execute_sql(f"select * from {view}").collect() as results:
         for row in results:
             values_of_row = [plain(value) for value in row]
-            # A candle's key is its first three columns; a record's is its whole row.
-            key = json.dumps(values_of_row[:3] if "candle" in view else values_of_row)
+            key = json.dumps(values_of_row[: _key_columns(view)])
             if row.get_row_kind() in (RowKind.INSERT, RowKind.UPDATE_AFTER):
                 rows[key] = values_of_row
     return sorted(rows.values(), key=str)
+
+
+def _key_columns(view: str) -> int | None:
+    """Return how many columns at the beginning of a row are its key: of a candle's, all up to its start."""
+    return 4 if view == "rolled_candle" else 3 if "candle" in view else None
 
 
 def _write(ddl: str, rows: dict[str, list[list[Any]]], target: Path) -> None:

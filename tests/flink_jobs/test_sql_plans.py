@@ -88,15 +88,15 @@ def test_each_aggregate_keeps_its_state_as_long_as_the_settings_say(candles_plan
     assert "120h" in candles_plan
 
 
-def test_each_rollup_has_one_aggregate_for_its_sink_and_the_next_rollup(rollups_plan: str) -> None:
-    newest = 1
-    assert execution(rollups_plan).count("GlobalGroupAggregate(") == len(rollups.MINUTES) + newest
+def test_one_aggregate_makes_all_rollups_for_both_of_its_sinks(rollups_plan: str) -> None:
+    assert execution(rollups_plan).count("GroupAggregate(") == 1
 
 
-def test_only_what_is_never_taken_back_is_a_maximum(rollups_plan: str) -> None:
-    aggregates = [line for line in execution(rollups_plan).splitlines() if "GlobalGroupAggregate(" in line]
-    # A maximum that can be taken back is found among all values, at every change; one that cannot would be wrong.
-    extremes = [line for line in aggregates if re.search(r"\b(MAX|MIN)(_RETRACT)?\(", line)]
-    assert len(extremes) == 1
-    assert "MAX_RETRACT(" not in extremes[0]
-    assert "AS newest" in extremes[0]
+def test_a_rollup_takes_nothing_back(rollups_plan: str) -> None:
+    # A maximum that can be taken back is found among all values, at every change.
+    assert "RETRACT(" not in execution(rollups_plan)
+    assert modes(rollups_plan) == {"I", "I,UA", "NONE"}
+
+
+def test_rollups_gather_before_they_aggregate(rollups_plan: str) -> None:
+    assert execution(rollups_plan).count("MiniBatchAssigner(") == execution(rollups_plan).count("TableSourceScan(") == 2

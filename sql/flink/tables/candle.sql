@@ -1,9 +1,9 @@
--- Candles of one interval in Postgres: the partition of `candle` that fills in the interval, since a constant would not
--- count as part of the key, and Flink would retract every row. A trigger there refuses older rows and deletes.
--- What has no price is no candle: the jobs that write here drop such rows at the sink (Job.options).
-create table candle_${interval} (
+-- Candles of all intervals in Postgres. A trigger there refuses older rows and deletes. What has no price is no candle:
+-- the jobs that write here drop such rows at the sink (Job.options).
+create table candle (
     venue string not null,
     symbol string not null,
+    `interval` string not null,
     start_time timestamp(3) not null,
     `open` decimal(38, 18) not null,
     high decimal(38, 18) not null,
@@ -22,13 +22,13 @@ create table candle_${interval} (
     late_inputs bigint,
     generation int,
     version bigint,
-    primary key (venue, symbol, start_time) not enforced
+    primary key (venue, symbol, `interval`, start_time) not enforced
 ) with (
     'connector' = 'jdbc',
     'url' = '${jdbc_url}',
     'username' = 'pricebraid_writer',
     'password' = '${postgres_password}',
-    'table-name' = 'candle_${interval}',
+    'table-name' = 'candle',
     'sink.buffer-flush.interval' = '${flush_ms} ms',
     'sink.buffer-flush.max-rows' = '2000'
 )

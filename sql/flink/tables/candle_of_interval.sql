@@ -1,0 +1,34 @@
+-- Candles of one interval in Postgres: the partition of `candle` that fills in the interval, since a constant would not
+-- count as part of the key, and Flink would retract every row. A trigger there refuses older rows and deletes.
+-- What has no price is no candle: the jobs that write here drop such rows at the sink (Job.options).
+create table candle_${interval} (
+    venue string not null,
+    symbol string not null,
+    start_time timestamp(3) not null,
+    `open` decimal(38, 18) not null,
+    high decimal(38, 18) not null,
+    low decimal(38, 18) not null,
+    `close` decimal(38, 18) not null,
+    base_volume decimal(38, 18) not null,
+    quote_volume decimal(38, 18) not null,
+    taker_buy_base_volume decimal(38, 18),
+    trade_count bigint,
+    first_id bigint,
+    last_id bigint,
+    origin string,
+    complete boolean,
+    last_trade_time timestamp(3),
+    known_time timestamp(3),
+    late_inputs bigint,
+    generation int,
+    version bigint,
+    primary key (venue, symbol, start_time) not enforced
+) with (
+    'connector' = 'jdbc',
+    'url' = '${jdbc_url}',
+    'username' = 'pricebraid_writer',
+    'password' = '${postgres_password}',
+    'table-name' = 'candle_${interval}',
+    'sink.buffer-flush.interval' = '${flush_ms} ms',
+    'sink.buffer-flush.max-rows' = '2000'
+)
