@@ -20,6 +20,8 @@ _QUERY = sql.SQL("""
     inner join candle on
         candle.venue = wanted.venue and candle.symbol = wanted.symbol
         and candle."interval" = {} and candle.start_time = wanted.start_time
+    -- Where the venue's own candles alone are in it yet, it may count no ids.
+    where candle.last_id is not null
     """)
 
 

@@ -134,7 +134,7 @@ def show(report: Report, console: Console) -> None:
 
 def main(  # noqa: PLR0917
     seconds: Annotated[float, typer.Option(min=1, help="how long trades are sampled")] = 60.0,
-    warm_up: Annotated[float, typer.Option(min=0, help="seconds before that")] = 30.0,
+    warm_up: Annotated[float, typer.Option(min=0, help="seconds before that")] = 120.0,
     rate: Annotated[float, typer.Option(min=1, help="trades a second of both venues together")] = 2_000.0,
     symbols: Annotated[int, typer.Option(min=1, max=1000, help="symbols, on both venues")] = 200,
     share: Annotated[float, typer.Option(min=0.0001, max=1, help="share of the trades that is sampled")] = 0.01,
