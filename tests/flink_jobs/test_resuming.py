@@ -205,7 +205,8 @@ def test_jobs_stopped_with_a_savepoint_while_input_flows_and_resumed_with_other_
         given.setdefault(topic, []).append(cells)
     for interval, view in (("1s", "second_candle"), ("1m", "minute_candle")):
         asked = golden.Golden("", given, [])
-        wanted = priced(golden.run(view, asked, tmp_path / view, local, streaming=False))
+        found = priced(golden.run(view, asked, tmp_path / view, local, streaming=False))
+        wanted = [[*row[:17], *row[18:]] for row in found]
         eventually(f"the candles of {interval} are right", lambda i=interval, w=wanted: stored(stack, i) == w)  # type: ignore[misc]
     parts = {"candles_1m": [part(row) for row in stored(stack, "1m")], "rollups": []}
     for interval in list(rollups.MINUTES)[1:]:
