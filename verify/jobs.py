@@ -8,9 +8,10 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from http.client import HTTPException
 from typing import Any
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
@@ -24,6 +25,7 @@ ROLLUPS_GROUP = "pricebraid-rollups"
 JOBS = {CANDLES_GROUP: "candles", ROLLUPS_GROUP: "rollups"}
 
 _PAUSE = 0.25
+_ASK_SECONDS = 1.0
 _STEPS = sum(length > INTERVALS["5m"] for length in INTERVALS.values())
 """How many times the job reads what it wrote, until a minute has reached its day."""
 
@@ -61,12 +63,17 @@ class Jobs:
     def _wait_for(self, group: str, required: Mapping[Place, int], deadline: float) -> None:
         job = JOBS[group]
         consumer = _consumer(self._bootstrap, group)
+        asked = float("-inf")
         try:
             while (left := _left(consumer, required)) or _began_anew(self._flink_port, job):
-                if time.monotonic() > deadline:
+                now = time.monotonic()
+                if now > deadline:
                     behind = f"{left:,} records behind" if left else "without a checkpoint yet"
                     raise CannotCheck(f"The job {job} has not caught up in time: it is {behind}.")
                 self._progress(f"waits for the job {job}" + (f": {left:,} records to go" if left else ""))
+                if now > asked + _ASK_SECONDS:
+                    _hurry(self._flink_port, job)
+                    asked = now
                 time.sleep(_PAUSE)
         finally:
             consumer.close()
@@ -110,21 +117,32 @@ def _consumer(bootstrap: str, group: str) -> Consumer:
     )
 
 
+def _hurry(flink_port: int, job: str) -> None:
+    """Ask for a checkpoint now: with each, a job has written all that it made, and tells how far it has come."""
+    with suppress(OSError, HTTPException, ValueError, LookupError):
+        for run in _runs(flink_port, job):
+            url = f"http://127.0.0.1:{flink_port}/jobs/{run}/checkpoints"
+            asked = Request(url, b'{"checkpointType": "CONFIGURED"}', {"Content-Type": "application/json"})
+            urlopen(asked, timeout=5).close()  # noqa: S310  (the cluster on this machine)
+
+
 def _began_anew(flink_port: int, job: str) -> bool:
     """Tell whether the job's run began with nothing and has no checkpoint yet.
 
     Then the group's offsets are still those of an earlier run. A Flink that does not answer is believed by these.
     """
-    try:
-        overview = _ask(flink_port, "overview")
-        for run in overview["jobs"]:
-            if run["name"] == job and run["end-time"] < 0:
-                latest = _ask(flink_port, f"{run['jid']}/checkpoints")["latest"]
-                if latest["completed"] is None and latest["restored"] is None:
-                    return True
-    except (OSError, HTTPException, ValueError, LookupError):
-        return False
+    with suppress(OSError, HTTPException, ValueError, LookupError):
+        for run in _runs(flink_port, job):
+            latest = _ask(flink_port, f"{run}/checkpoints")["latest"]
+            if latest["completed"] is None and latest["restored"] is None:
+                return True
     return False
+
+
+def _runs(flink_port: int, job: str) -> list[str]:
+    """Return the ids of the job's runs that have not ended."""
+    overview = _ask(flink_port, "overview")
+    return [run["jid"] for run in overview["jobs"] if run["name"] == job and run["end-time"] < 0]
 
 
 def _ask(flink_port: int, what: str) -> Any:

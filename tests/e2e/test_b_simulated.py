@@ -47,11 +47,11 @@ def test_verify_is_clean_until_a_candle_is_edited(simulated: Stack) -> None:
     eventually("every candle is what the trades make", verified, 240)
     edit = (
         "update candle_1m set close = close {sign} 1 where (venue, symbol, start_time) = (select venue, symbol,"
-        " start_time from candle_1m where origin = 'trades' and complete and start_time < now() - interval '2 minutes'"
-        " order by start_time, venue, symbol limit 1)"
+        " start_time from candle_1m where origin = 'trades' and complete"
+        " and start_time < clock_timestamp() - interval '2 minutes' order by start_time, venue, symbol limit 1)"
     )
     with simulated.connect("owner") as connection:
-        connection.execute(edit.format(sign="+"))
+        eventually("there is a candle to edit", lambda: connection.execute(edit.format(sign="+")).rowcount, 240)
     found = simulated.command("verify", "--json", check=False)
     with simulated.connect("owner") as connection:
         connection.execute(edit.format(sign="-"))
