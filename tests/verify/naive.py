@@ -94,11 +94,30 @@ def _candles(trades: list[Passed], marks: list[GapMark], venue_candles: Iterable
             and start <= mark.start_time < start + length
         ]
         candle.complete = sum(mark.change for mark in touching) == 0
-        candle.known_time = max([candle.known_time, *(mark.known_time for mark in touching)])
+        candle.known_time = max([candle.known_time, *_told(made, marks, (name, symbol, interval, start))])
         candle.known_time -= candle.known_time % 1000
         if candle.last_trade_time is not None:
             candle.last_trade_time -= candle.last_trade_time % 1000
     return made
+
+
+def _told(made: dict[Key, Candle], marks: list[GapMark], key: Key) -> list[int]:
+    """Return when a candle was told of gaps: by marks of its own, and of candles that it is made of."""
+    name, symbol, interval, start = key
+    parts = (
+        [interval]
+        if interval == "1s"
+        else [finer for finer in INTERVALS if finer != "1s" and INTERVALS[finer] <= INTERVALS[interval]]
+    )
+    return [
+        mark.known_time
+        for mark in marks
+        for part in parts
+        if (mark.venue, mark.symbol) == (name, symbol)
+        and mark.seconds * 1_000_000 == INTERVALS[part]
+        and start <= mark.start_time < start + INTERVALS[interval]
+        and (name, symbol, part, mark.start_time) in made
+    ]
 
 
 def _of(lot: list[Passed]) -> Candle:

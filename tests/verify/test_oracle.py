@@ -68,7 +68,7 @@ marks = st.builds(
     ),
     st.sampled_from(VENUES),
     st.sampled_from(SYMBOLS),
-    st.sampled_from((1, 60)),
+    st.sampled_from([length // 1_000_000 for length in INTERVALS.values()]),
     times,
     st.sampled_from((1, -1)),
     st.integers(0, 10_000_000_000),

@@ -44,10 +44,30 @@ marked as (
         gap_mark.symbol,
         reach."interval",
         gap_mark.start_time - gap_mark.start_time % reach.length as start_time,
-        sum(gap_mark.change) as gaps_open,
-        max(gap_mark.known_time) as known_time
+        sum(gap_mark.change) as gaps_open
     from gap_mark
     inner join reach on gap_mark.seconds * 1000000 = least(reach.length, 60000000)
+    group by all
+),
+
+-- When it was told of them: by its own marks, and by those of the candles that it is made of.
+told as (
+    select
+        gap_mark.venue,
+        gap_mark.symbol,
+        reach."interval",
+        gap_mark.start_time - gap_mark.start_time % reach.length as start_time,
+        max(gap_mark.known_time) as known_time
+    from gap_mark
+    inner join reach as part on gap_mark.seconds * 1000000 = part.length
+    inner join candle
+        on
+            gap_mark.venue = candle.venue
+            and gap_mark.symbol = candle.symbol
+            and part."interval" = candle."interval"
+            and gap_mark.start_time = candle.start_time
+    -- Seconds are part of nothing.
+    inner join reach on part.length = reach.length or (part.length >= 60000000 and part.length < reach.length)
     group by all
 )
 
@@ -70,7 +90,7 @@ select
     cast(coalesce(marked.gaps_open, 0) = 0 as varchar) as complete,
     -- Candles hold times to the millisecond.
     cast(candle.last_trade_time // 1000 * 1000 as varchar) as last_trade_time,
-    cast(greatest(candle.known_time, marked.known_time) // 1000 * 1000 as varchar) as known_time
+    cast(greatest(candle.known_time, told.known_time) // 1000 * 1000 as varchar) as known_time
 from candle
 inner join reach on candle."interval" = reach."interval"
 left join marked
@@ -79,6 +99,12 @@ left join marked
         and candle.symbol = marked.symbol
         and candle."interval" = marked."interval"
         and candle.start_time = marked.start_time
+left join told
+    on
+        candle.venue = told.venue
+        and candle.symbol = told.symbol
+        and candle."interval" = told."interval"
+        and candle.start_time = told.start_time
 left join newest on candle.venue = newest.venue and candle.symbol = newest.symbol
 where
     candle.start_time >= reach.from_time
