@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from market.symbols import MAJORS
-from tests.e2e.topics import read
+from tests.e2e.topics import newest
 from tests.stacks import Stack, Stacks, eventually
 
 pytestmark = pytest.mark.stack
@@ -108,7 +108,7 @@ def test_a_second_up_is_refused_and_says_what_to_do(simulated: Stack) -> None:
 
 
 def test_the_minutes_reach_the_changelog_topic_at_most_once_a_second(simulated: Stack) -> None:
-    seen = read("candles_1m", 100)
+    seen = newest("candles_1m", 400)
     assert {"venue", "symbol", "start_time"} == set(seen[0].key)
     times: dict[str, list[int]] = {}
     for message in seen:

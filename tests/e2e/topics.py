@@ -1,4 +1,4 @@
-"""Reads a topic of the running stack from its beginning."""
+"""Reads topics of the running stack."""
 
 import json
 import time
@@ -17,8 +17,8 @@ class Message(NamedTuple):
     timestamp: int
 
 
-def read(topic: str, count: int, seconds: float = 30.0) -> list[Message]:
-    """Return the first `count` messages.
+def newest(topic: str, count: int, seconds: float = 30.0) -> list[Message]:
+    """Return `count` messages from the end of the topic, those of a partition in order.
 
     Raises:
         AssertionError: there were fewer within `seconds`.
@@ -27,11 +27,16 @@ def read(topic: str, count: int, seconds: float = 30.0) -> list[Message]:
         {
             "bootstrap.servers": f"127.0.0.1:{PORTS['KAFKA']}",
             "group.id": f"test-{time.monotonic_ns()}",
-            "auto.offset.reset": "earliest",
             "enable.auto.commit": False,
         }
     )
-    consumer.subscribe([topic])
+    places = [
+        TopicPartition(topic, number) for number in consumer.list_topics(topic, timeout=10).topics[topic].partitions
+    ]
+    for place in places:
+        low, high = consumer.get_watermark_offsets(place, timeout=10)
+        place.offset = max(low, high - count)
+    consumer.assign(places)
     found: list[Message] = []
     deadline = time.monotonic() + seconds
     try:
