@@ -77,8 +77,8 @@ def configuration(settings: Settings, state: State, java_options: list[str], mem
         "table.local-time-zone": "UTC",
         # State and how it is kept. Folders must outlive the processes, so storage is never the JobManager's memory.
         "state.backend.type": "rocksdb",
-        # Each state begins with a block of an eighth of this. At RocksDB's own 64 MB, the blocks of the rollups' many
-        # states exceed what a slot may use, and what is written is flushed and compacted all the time.
+        # Each state begins with a block of an eighth of this. At RocksDB's own 64 MB, the blocks of a few states exceed
+        # what a slot may use, and what is written is flushed and compacted all the time.
         "state.backend.rocksdb.writebuffer.size": "2mb",
         "execution.checkpointing.storage": "filesystem",
         "execution.checkpointing.dir": f"file://{state.checkpoints}",
