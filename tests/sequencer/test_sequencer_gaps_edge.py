@@ -35,7 +35,7 @@ def test_ids_that_do_not_come_are_a_gap_without_another_trade_and_their_repair_c
     assert (gap.from_time, gap.to_time) == (START + SECOND, START + 62 * SECOND)
     minutes = {start for _, _, seconds, start in cluster.incomplete() if seconds == 60}
     assert minutes == {START, START + MINUTE}
-    assert len(cluster.incomplete()) == 2 + 62
+    assert sum(seconds == 1 for _, _, seconds, _ in cluster.incomplete()) == 62
 
     cluster.send(trade(4, 30, "repair"), trade(3, 20, "repair"))
     eventually(lambda: open_gaps(sequencer) == 0)
