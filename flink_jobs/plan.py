@@ -23,6 +23,7 @@ _UNCOUNTED = (
     "postgres_password",
     "flush_ms",
     "ticker_flush_ms",
+    "linger_ms",
     "generation",
     "from_time",
 )
@@ -95,6 +96,7 @@ def values(settings: Settings, generation: int = 1, from_time: int = 0) -> dict[
         "postgres_password": settings.postgres.writer_password,
         "flush_ms": str(settings.flink.flush_ms),
         "ticker_flush_ms": str(max(200, settings.flink.flush_ms)),
+        "linger_ms": str(settings.kafka.linger_ms),
         "state_hours": f"{settings.flink.state_hours:g}",
         "second_state_hours": f"{settings.flink.second_state_hours:g}",
         "generation": str(generation),
