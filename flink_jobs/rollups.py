@@ -17,10 +17,11 @@ def _case(value: str, results: Mapping[Any, str | int]) -> str:
 
 
 _COARSER = dict(pairwise(MINUTES))
+_FINER = "coalesce(`interval`, '1m')"
 _OF_PART = {
-    "coarser": _case("coalesce(`interval`, '1m')", _COARSER),
-    "minutes": _case("coalesce(`interval`, '1m')", {finer: MINUTES[coarser] for finer, coarser in _COARSER.items()}),
-    "finer_minutes": _case("coalesce(`interval`, '1m')", {finer: MINUTES[finer] for finer in _COARSER}),
+    "coarser": _case(_FINER, _COARSER),
+    "minutes": _case(_FINER, {finer: MINUTES[coarser] for finer, coarser in _COARSER.items()}),
+    "finer_minutes": _case(_FINER, {finer: MINUTES[finer] for finer in _COARSER}),
 }
 _OF_MARK = {"marked": _case("seconds", {60 * minutes: name for name, minutes in MINUTES.items()})}
 

@@ -172,7 +172,7 @@ from (
         max(newest) filter (where slot = 5) as newest_5,
         coalesce(sum(change), 0) as marks,
         max(marked_time) as marked_time,
-        count(*) filter (where change is not null and late) as late_marks,
+        count(*) filter (where late) as late_marks,
         count(change) as mark_count
     from rollup_input
     group by venue, symbol, `interval`, start_time
