@@ -11,7 +11,7 @@ import msgspec
 from pyflink.common import RowKind
 
 from flink_jobs import candles, feed, rollups, tickers
-from flink_jobs.plan import Job, configuration, statements, values
+from flink_jobs.plan import SQL, Job, configuration, statements, values
 from flink_jobs.submit import environment
 from market.records import GapMark, VenueCandle
 from market.settings import Settings
@@ -38,27 +38,9 @@ _TRADE = [
     "event_time",
     "behind",
 ]
-_MINUTE = [
-    "venue",
-    "symbol",
-    "start_time",
-    "open",
-    "high",
-    "low",
-    "close",
-    "base_volume",
-    "quote_volume",
-    "taker_buy_base_volume",
-    "trade_count",
-    "first_id",
-    "last_id",
-    "origin",
-    "last_trade_time",
-    "known_time",
-    "late_inputs",
-    "generation",
-    "version",
-]
+# A minute has all that a part of a coarser candle has, but for the interval.
+_PART = _COLUMN.findall((SQL / "tables" / "rollup_parts.sql").read_text())
+_MINUTE = [column for column in _PART if column != "interval"]
 RECORDS = {
     "candles_1m": _MINUTE,
     "rollups": ["interval", *_MINUTE],

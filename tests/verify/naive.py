@@ -104,11 +104,7 @@ def _candles(trades: list[Passed], marks: list[GapMark], venue_candles: Iterable
 def _told(made: dict[Key, Candle], marks: list[GapMark], key: Key) -> list[int]:
     """Return when a candle was told of gaps: by marks of its own, and of candles that it is made of."""
     name, symbol, interval, start = key
-    parts = (
-        [interval]
-        if interval == "1s"
-        else [finer for finer in INTERVALS if finer != "1s" and INTERVALS[finer] <= INTERVALS[interval]]
-    )
+    parts = [part for part in INTERVALS if part == interval or (part != "1s" and INTERVALS[part] < INTERVALS[interval])]
     return [
         mark.known_time
         for mark in marks
