@@ -5,27 +5,13 @@ read too; its other lines, of what was sent (`<url> <- …`), opened (`<url> <->
 (`<url> -> <seconds>: <body>`), are told apart from frames.
 """
 
-import gzip
 import heapq
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
-import msgspec
-
+from market.frames import Frame, RecordingError, opened
 from market.records import VENUES, Venue
-
-
-class RecordingError(ValueError):
-    """A path that is no recording, with what was expected instead."""
-
-
-class Frame(msgspec.Struct, frozen=True, gc=False):
-    """A received frame: when (nanoseconds since the epoch, local clock), and its text, from which venue."""
-
-    receive_time: int
-    text: str
-    venue: Venue
 
 
 def venue_of(path: Path) -> Venue:
@@ -77,17 +63,14 @@ def read(path: Path) -> Iterator[Frame]:
     """Yield the frames of one file in the order in which they stand.
 
     Raises:
-        RecordingError: the file is not gzip, or is cut off.
+        RecordingError: the file is not gzip, is cut off, or is no text.
     """
     venue = venue_of(path)
-    try:
-        with gzip.open(path, "rt", encoding="utf-8", newline="\n") as lines:
-            for line in lines:
-                parsed = parse_line(line.rstrip("\n"))
-                if parsed is not None:
-                    yield Frame(parsed[0], parsed[1], venue)
-    except (gzip.BadGzipFile, EOFError) as error:
-        raise RecordingError(f"{path}: not a whole gzip file ({error})") from error
+    with opened(path) as lines:
+        for line in lines:
+            parsed = parse_line(line.rstrip("\n"))
+            if parsed is not None:
+                yield Frame(parsed[0], parsed[1], venue)
 
 
 def merged(paths: list[Path]) -> Iterator[Frame]:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from market import logs, settings
-from market.recordings import RecordingError
+from market.frames import RecordingError
 from market.records import VENUES
 from replay import faults
 from replay.clock import MarketClock, wall

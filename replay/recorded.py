@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from market.recordings import Frame, RecordingError, venue_of
+from market.frames import Frame, RecordingError
+from market.recordings import venue_of
 from market.records import Venue
 from replay.source import Listing
 from replay.wire import Message

@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from market import recordings
-from market.recordings import Frame, RecordingError
+from market.frames import Frame, RecordingError
 from market.records import Venue
 from replay import recorded
 from replay.connections import Hub

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from market import recordings
-from market.recordings import Frame, RecordingError
+from market.frames import Frame, RecordingError
 from market.settings import Settings
 from market.symbols import Instrument, instrument, listed_on_both
 from stack.asking import NoAnswer, ask

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from market.recordings import RecordingError, files, merged, parse_line, read, venue_of
+from market.frames import RecordingError
+from market.recordings import files, merged, parse_line, read, venue_of
 from tests.data import RECORDINGS, needs_shared
 
 
@@ -64,6 +65,19 @@ def test_a_file_that_was_cut_off_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "binance-2.frames.gz").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(RecordingError, match="not a whole gzip file"):
         list(read(tmp_path / "binance-2.frames.gz"))
+
+
+@pytest.mark.parametrize("content", [gzip.compress(b"1 text\n")[:12] + b"no deflate", gzip.compress(b"1 \xff\n")])
+def test_a_file_that_is_corrupt_is_an_error(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "binance-1.frames.gz"
+    path.write_bytes(content)
+    with pytest.raises(RecordingError, match=r"not a whole gzip file|not UTF-8 text"):
+        list(read(path))
+
+
+def test_only_line_feeds_end_lines(tmp_path: Path) -> None:
+    path = write(tmp_path / "binance-1.frames.gz", '10 {"a":\r1}', "20 \x85b")
+    assert [frame.text for frame in read(path)] == ['{"a":\r1}', "\x85b"]
 
 
 @needs_shared

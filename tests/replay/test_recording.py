@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from market import recordings
-from market.recordings import RecordingError
+from market.frames import RecordingError
 from replay.recording import RecordedMarket
 from replay.server import running
 from tests.data import RECORDINGS, needs_shared

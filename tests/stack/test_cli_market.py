@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from market.recordings import Frame
+from market.frames import Frame
 from market.settings import load
 from stack.asking import NoAnswer
 from stack.errors import StackError
