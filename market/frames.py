@@ -17,22 +17,30 @@ class RecordingError(ValueError):
 
 
 class Frame(msgspec.Struct, frozen=True, gc=False):
-    """A received frame: when (nanoseconds since the epoch, local clock), and its text, from which venue."""
+    """A received frame: when (nanoseconds since the epoch, local clock), and its text, from which venue.
+
+    `symbol` is the pair that it is about, as `BASE-QUOTE` in the venue's assets; null where only the text tells.
+    """
 
     receive_time: int
     text: str
     venue: Venue
+    symbol: str | None = None
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[TextIO]:
-    """Open a file of a recording, gzip, as UTF-8 text whose lines end with a line feed.
+def opened(path: Path, *, packed: bool = True) -> Iterator[TextIO]:
+    """Open a file of a recording as UTF-8 text, whose lines end with a line feed; `packed` is gzip.
 
     Raises:
         RecordingError: it is no whole gzip file, or no text; also where that is found while reading.
     """
     try:
-        with gzip.open(path, "rt", encoding="utf-8", newline="\n") as lines:
+        with (
+            gzip.open(path, "rt", encoding="utf-8", newline="\n")
+            if packed
+            else path.open(encoding="utf-8", newline="\n") as lines
+        ):
             yield lines
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise RecordingError(f"{path}: not a whole gzip file ({error})") from error

@@ -2,7 +2,7 @@
 
 import gzip
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -153,23 +153,31 @@ def best(venue: Venue, data: bytes) -> tuple[Decimal | None, Decimal | None, Dec
     return bid, bid_size, ask, ask_size
 
 
-def listings(folder: Path, codes: Iterable[tuple[Venue, str]]) -> list[Listing]:
+def listings(
+    folder: Path, codes: Iterable[tuple[Venue, str]], symbols: Mapping[tuple[Venue, str], str]
+) -> list[Listing]:
     """Return a listing for each pair, from the recorded lists of symbols (`*.http.gz`) of `folder` where it is there.
+
+    `symbols` has the pairs of which the recording tells base and quote, as `BASE-QUOTE`.
 
     Raises:
         RecordingError: base and quote of a pair cannot be told, or a list of symbols cannot be read.
     """
     known = _recorded_lists(folder)
-    return [known.get((venue, code)) or _split(venue, code) for venue, code in sorted(set(codes))]
+    return [
+        known.get(key) or Listing(*key, key[1], *_assets(*key, symbols.get(key)), _DECIMALS, _DECIMALS)
+        for key in sorted(set(codes))
+    ]
 
 
-def _split(venue: Venue, code: str) -> Listing:
-    if venue == "kucoin":
-        base, _, quote = code.partition("-")
-        return Listing(venue, code, code, base, quote, _DECIMALS, _DECIMALS)
+def _assets(venue: Venue, code: str, symbol: str | None) -> tuple[str, str]:
+    """Return base and quote of a pair; `symbol` is `BASE-QUOTE` where it is known, as every code is at KuCoin."""
+    if symbol is not None or venue == "kucoin":
+        base, _, quote = (symbol or code).partition("-")
+        return base, quote
     for quote in _QUOTES:
         if code.endswith(quote) and code != quote:
-            return Listing(venue, code, code, code.removesuffix(quote), quote, _DECIMALS, _DECIMALS)
+            return code.removesuffix(quote), quote
     raise RecordingError(f"{code}: base and quote cannot be told; put the recorded exchangeInfo (*.http.gz) beside it")
 
 

@@ -51,10 +51,11 @@ class RecordedMarket:
         self._clock = 0
         self._finished = False
         self._channels: dict[str, tuple[Venue, str | None]] = {}
+        self._symbols: dict[tuple[Venue, str], str] = {}
         self._scan()
         codes = {(venue, code) for venue, code in self._channels.values() if code is not None}
         folder = path if path.is_dir() else path.parent
-        self._listings = {(each.venue, each.code): each for each in recorded.listings(folder, codes)}
+        self._listings = {(each.venue, each.code): each for each in recorded.listings(folder, codes, self._symbols)}
         self._trades = self._one_a_pair()
         self._rolling = {key: Rolling(_DECIMALS, _DECIMALS) for key in self._listings}
         self._book: dict[tuple[Venue, str], bytes] = {}
@@ -154,16 +155,22 @@ class RecordedMarket:
 
     def _scan(self) -> None:
         first: int | None = None
-        for path in self._files:
-            for frame in recordings.read(path):
+        for frames in recordings.streams(self._files):
+            for frame in frames:
                 self._total += 1
                 first = frame.receive_time if first is None else min(first, frame.receive_time)
                 message = recorded.message(frame)
                 if message is not None and message.channel not in self._channels:
-                    self._channels[message.channel] = (frame.venue, recorded.code_of(frame.venue, message.channel))
+                    self._add(frame, message.channel)
         if first is None:
             raise RecordingError(f"{self._files[0].parent}: holds no frames")
         self._clock = first
+
+    def _add(self, frame: Frame, channel: str) -> None:
+        code = recorded.code_of(frame.venue, channel)
+        self._channels[channel] = (frame.venue, code)
+        if code is not None and frame.symbol is not None:
+            self._symbols[frame.venue, code] = frame.symbol
 
     def _one_a_pair(self) -> set[str]:
         """Return the channels whose trades count: one a pair, the single trades where both kinds were recorded."""

@@ -68,7 +68,8 @@ def _running() -> running.Running:
 @app.command()
 def up(
     market: Annotated[
-        str | None, typer.Option(help="live, simulated, auto, or the path of a recording (file or folder)")
+        str | None,
+        typer.Option(help="live, simulated, auto, or the path of a recording or of candles (file or folder)"),
     ] = None,
     speed: Annotated[
         str | None, typer.Option(help="pace of a recording or of the simulated market: a factor, or max")

@@ -38,15 +38,15 @@ def _told_by(frame: Frame) -> str | None:
     return "symbols" if "/market/ticker:" in text else None
 
 
-def scan(files: Iterable[Iterable[Frame]], enough: int = ENOUGH_FRAMES) -> Recorded:
-    """Return what the files' frames show; of each, no more are read than it takes.
+def scan(streams: Iterable[Iterable[Frame]], enough: int = ENOUGH_FRAMES) -> Recorded:
+    """Return what the streams of frames show; of each, no more are read than it takes.
 
     A recording of both kinds of trades is played by its aggregates, and one of both kinds of tickers by `all`: the
     defaults.
     """
     seen: set[str] = set()
     began: int | None = None
-    for frames in files:
+    for frames in streams:
         told: set[str] = set()
         for number, frame in enumerate(frames):
             began = frame.receive_time // 1000 if began is None else min(began, frame.receive_time // 1000)
@@ -69,9 +69,9 @@ def scan_path(path: Path) -> Recorded:
         StackError: there is none at the path, or it cannot be read.
     """
     try:
-        recorded = scan([recordings.read(file) for file in recordings.files(path)])
+        recorded = scan(recordings.streams(recordings.files(path)))
     except (RecordingError, OSError) as error:
-        raise StackError(f"{error}.", "Pass a recording's path: a *.frames.gz file, or a folder of them.") from error
+        raise StackError(f"{error}.", "Pass a recording's path: a *.frames.gz or candle file, or a folder.") from error
     if recorded.began is None:
         raise StackError(f"{path} holds no frame.", "Pass another recording.")
     return recorded

@@ -5,13 +5,15 @@ from typing import Any
 
 import pytest
 
+from market import recordings
 from market.frames import Frame
 from market.settings import load
 from stack.asking import NoAnswer
 from stack.errors import StackError
 from stack.reach import choose
 from stack.recorded import Recorded, as_recorded, scan, scan_path, symbols_listed
-from tests.data import RECORDINGS, needs_shared
+from tests.candle_helpers import MINUTE, write_candles
+from tests.data import KLINES, RECORDINGS, needs_shared
 
 
 def frame(venue: Any, text: str, second: int = 1) -> Frame:
@@ -93,6 +95,33 @@ def test_the_scan_of_the_largest_recordings_is_quick() -> None:
     told = scan_path(RECORDINGS)
     assert time.process_time() - began < 1.0
     assert told.began == 1617566591326123
+
+
+def test_a_candle_file_tells_its_channel_and_when_it_begins_by_its_first_frame(tmp_path: Path) -> None:
+    rows = [f"{venue},ETH-USDT,{MINUTE},10,11,10,11,1" for venue in ("kucoin", "binance")]
+    path = write_candles(tmp_path / "days.csv", *rows)
+    assert scan_path(path) == Recorded("aggTrade", None, (MINUTE + 1000) * 1000)
+    [frames] = recordings.streams([path])
+    assert scan([frames]).trade_channel == "aggTrade"
+    assert len(list(frames)) == 3
+
+
+def test_a_candle_file_of_kucoin_tells_when_it_begins(tmp_path: Path) -> None:
+    path = write_candles(tmp_path / "days.csv", f"kucoin,ETH-USDT,{MINUTE},10,10,10,10,1")
+    assert scan_path(path) == Recorded(None, None, (MINUTE + 1000) * 1000)
+
+
+def test_a_wrong_candle_file_is_refused_with_the_line(tmp_path: Path) -> None:
+    path = write_candles(tmp_path / "days.csv", f"kucoin,ETH-USDT,{MINUTE},10,9,10,10,1")
+    with pytest.raises(StackError, match=r"days\.csv, line 2: high 9 must not be below open 10") as error:
+        choose(load(market=str(path)))
+    assert "candle file" in error.value.remedy
+
+
+@needs_shared
+def test_a_real_candle_file_tells_its_channel() -> None:
+    told = scan_path(KLINES / "both-venues-1m-eth-ada-20230316-20230404.csv.gz")
+    assert told == Recorded("aggTrade", None, 1679004901000000)
 
 
 def listing(binance: list[tuple[str, str, str]], kucoin: list[tuple[str, str, str]]) -> Any:
