@@ -1,6 +1,7 @@
 """Canonical symbols: `BASE-QUOTE` in upper case, the same at both venues for the same pair of assets."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Literal
 
 import msgspec
 
@@ -23,18 +24,40 @@ _ASSET_NAMES: dict[Venue, dict[str, str]] = {
 }
 
 
-class Instrument(msgspec.Struct, frozen=True):
-    """A pair that a venue lists: the venue's own code for requests, and the canonical symbol.
+Status = Literal["trading", "halted"]
 
-    `base` and `quote` are canonical asset names. `trading` is false where the venue lists the pair but halts it.
+
+class Instrument(msgspec.Struct, frozen=True):
+    """A pair that a venue lists: the venue's own code for requests, what it shows people, and the canonical symbol.
+
+    At KuCoin the code stays when a pair is renamed, and the name changes; at Binance the two are the same. `base` and
+    `quote` are canonical asset names. `halted` is what the venue lists but does not let trade.
     """
 
     venue: Venue
     code: str
+    name: str
     symbol: str
     base: str
     quote: str
-    trading: bool
+    status: Status
+
+    @property
+    def trading(self) -> bool:
+        """Whether it trades."""
+        return self.status == "trading"
+
+
+class InstrumentList(msgspec.Struct, frozen=True):
+    """All that a venue listed when its list was read: the records of `instruments`.
+
+    A record is the whole list, so whatever it lacks is delisted: nothing has to be remembered from one list to the
+    next, by whom ever they are read. `seen_time` is when it was read, by the local clock; microseconds, UTC.
+    """
+
+    venue: Venue
+    seen_time: int
+    instruments: Sequence[Instrument]
 
 
 def canonical_asset(venue: Venue, asset: str) -> str:
@@ -43,10 +66,20 @@ def canonical_asset(venue: Venue, asset: str) -> str:
     return _ASSET_NAMES[venue].get(name, name)
 
 
-def instrument(venue: Venue, code: str, base: str, quote: str, *, trading: bool) -> Instrument:
-    """Return the instrument for a venue's code and the assets that the venue's own list gives for it."""
+def instrument(venue: Venue, code: str, base: str, quote: str, *, trading: bool, name: str | None = None) -> Instrument:
+    """Return the instrument for a venue's code and the assets that the venue's own list gives for it.
+
+    The assets are what counts: a code may still name what the asset was once called. `name` is the code where the venue
+    has none.
+    """
     base, quote = canonical_asset(venue, base), canonical_asset(venue, quote)
-    return Instrument(venue, code, f"{base}-{quote}", base, quote, trading)
+    status: Status = "trading" if trading else "halted"
+    return Instrument(venue, code, name or code, f"{base}-{quote}", base, quote, status)
+
+
+def encode_list(found: InstrumentList) -> bytes:
+    """Return the list as one JSON object in UTF-8."""
+    return msgspec.json.encode(found)
 
 
 def listed_on_both(instruments: Iterable[Instrument], quote: str = "USDT") -> list[str]:

@@ -80,6 +80,7 @@ class Market:
         self.answers: dict[str, Callable[[], web.Response]] = {}
         self.handshake: Callable[[int], web.Response | None] = lambda number: None
         self.symbols = ["BTC-USDT", "ETH-USDT"]
+        self.halted: set[str] = set()
         self.streams_per_connection = 200
         self._handshakes = 0
         self._runner: web.AppRunner | None = None
@@ -143,18 +144,24 @@ class Market:
         pairs = [symbol.split("-") for symbol in self.symbols]
         match path:
             case "/api/v3/exchangeInfo":
-                listed = [
-                    {"symbol": b + q, "status": "TRADING", "baseAsset": b, "quoteAsset": q, "filters": []}
+                listed: list[dict[str, Any]] = [
+                    {
+                        "symbol": b + q, "baseAsset": b, "quoteAsset": q, "filters": [],
+                        "status": "BREAK" if f"{b}-{q}" in self.halted else "TRADING",
+                    }
                     for b, q in pairs
-                ]
+                ]  # fmt: skip
                 return {"symbols": listed}
             case "/api/v3/time":
                 return {"serverTime": now}
             case "/api/v2/symbols":
                 found = [
-                    {"symbol": f"{b}-{q}", "baseCurrency": b, "quoteCurrency": q, "enableTrading": True}
+                    {
+                        "symbol": f"{b}-{q}", "name": f"{b}-{q}", "baseCurrency": b, "quoteCurrency": q,
+                        "enableTrading": f"{b}-{q}" not in self.halted,
+                    }
                     for b, q in pairs
-                ]
+                ]  # fmt: skip
                 return {"code": "200000", "data": found}
             case "/api/v1/timestamp":
                 return {"code": "200000", "data": now}

@@ -14,7 +14,7 @@ from ingest.venues.binance import rest as binance_rest
 from ingest.venues.http import VenueError
 from ingest.venues.kucoin import rest as kucoin_rest
 from market.settings import Settings, load
-from market.symbols import Instrument
+from market.symbols import instrument
 from replay.limits import BinanceRules, KucoinRules, Rules
 from replay.server import Server, running
 from tests.data import MESSAGES, needs_shared
@@ -25,8 +25,8 @@ from tests.ingest.shapes import rest_body
 SHAPES = "Endpoints/Spot/ExchangeData"
 HISTORIES = "/api/v1/market/histories"
 AGGREGATES = "/api/v3/aggTrades"
-BTC = Instrument("binance", "BTCUSDT", "BTC-USDT", "BTC", "USDT", trading=True)
-KUCOIN_BTC = Instrument("kucoin", "BTC-USDT", "BTC-USDT", "BTC", "USDT", trading=True)
+BTC = instrument("binance", "BTCUSDT", "BTC", "USDT", trading=True)
+KUCOIN_BTC = instrument("kucoin", "BTC-USDT", "BTC", "USDT", trading=True)
 
 
 def pointed_at(address: str, budget: float = 1.0) -> Settings:

@@ -1,4 +1,5 @@
 import gzip
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -53,6 +54,8 @@ def test_the_symbols_of_a_real_exchange_info_are_read() -> None:
     assert found["BTCUSDT"].symbol == "BTC-USDT"
     assert found["BTCUSDT"].trading
     assert not found["BCCBTC"].trading
+    assert Counter(item.status for item in found.values()) == {"trading": 1262, "halted": 433}
+    assert all(item.name == item.code for item in found.values())
 
 
 @needs_shared
@@ -62,6 +65,15 @@ def test_the_symbols_of_a_real_list_of_kucoin_are_read() -> None:
     }
     assert len(found) == 634
     assert found["BCHSV-USDT"].symbol == "BSV-USDT"
+    # Whatever was renamed is known by what it is called now, and asked for by what it was called first.
+    renamed = {item.code: (item.name, item.symbol) for item in found.values() if item.name != item.code}
+    assert len(renamed) == 15
+    assert renamed["R-USDT"] == ("REV-USDT", "REV-USDT")
+    assert renamed["WAX-BTC"] == ("WAXP-BTC", "WAXP-BTC")
+    assert renamed["LYXE-ETH"] == ("LYXe-ETH", "LYXE-ETH")
+    assert all(symbol == name.upper() for name, symbol in renamed.values())
+    assert found["VAI-USDT"].symbol == "VAIOT-USDT"
+    assert [item.code for item in found.values() if not item.trading] == ["ZEL-BTC"]
 
 
 @needs_shared

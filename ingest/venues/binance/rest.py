@@ -49,7 +49,8 @@ class _Time(msgspec.Struct):
 def parse_instruments(body: bytes) -> list[Instrument]:
     """Return the pairs of an answer of `/api/v3/exchangeInfo`.
 
-    Under `HALT` and `CANCEL_ONLY` there is still market data, but only `TRADING` counts as trading.
+    Under `HALT` and `CANCEL_ONLY` there is still market data, but only `TRADING` counts as trading. A pair that ends
+    goes to `BREAK` first and then leaves the list; one that is renamed is another pair with a code of its own.
 
     Raises:
         msgspec.DecodeError: it is not such an answer.

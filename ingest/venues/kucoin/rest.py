@@ -43,6 +43,7 @@ class _Symbol(msgspec.Struct):
     base: str = msgspec.field(name="baseCurrency")
     quote: str = msgspec.field(name="quoteCurrency")
     trading: bool = msgspec.field(name="enableTrading")
+    name: str = ""
 
 
 class _Symbols(msgspec.Struct):
@@ -72,11 +73,16 @@ class _BulletAnswer(msgspec.Struct):
 def parse_instruments(body: bytes) -> list[Instrument]:
     """Return the pairs of an answer of `/api/v2/symbols`, with the permanent code that requests are made with.
 
+    `symbol` never changes; a renaming changes `name` and the currencies, so these tell what is traded.
+
     Raises:
         msgspec.DecodeError: it is not such an answer.
     """
     found = msgspec.json.decode(body, type=_Symbols)
-    return [instrument("kucoin", item.symbol, item.base, item.quote, trading=item.trading) for item in found.data]
+    return [
+        instrument("kucoin", item.symbol, item.base, item.quote, trading=item.trading, name=item.name)
+        for item in found.data
+    ]
 
 
 def parse_time(body: bytes) -> int:
