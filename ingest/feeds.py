@@ -49,7 +49,7 @@ class Feed:
         self._events = Events(venue.name, publisher)
         silence, staleness = Silence(settings.ingest.silent_seconds), Staleness(settings.ingest.stale_seconds)
         self.stats = VenueStats(venue.name, silence, staleness)
-        mapper = venue.mapper(Codes({}, frozenset()))
+        mapper = venue.mapper(Codes.of((), ()))
         self.intake = Intake(mapper, publisher, board, self.stats, settings.ingest.raw_batch_frames)
 
     async def run(self) -> None:

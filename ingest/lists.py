@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ingest.process import Stop
 from ingest.selection import Choice, Wanted, choose, nowhere, resolve
 from market.records import Venue
-from market.symbols import Instrument
+from market.symbols import Instrument, listed_on_both
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +43,18 @@ class Lists:
             log.error("no venue lists %s; check the setting `symbols`", ", ".join(unknown))
         if len(unknown) == len(symbols):
             raise NothingToFollow("no venue lists any symbol of the setting `symbols`, or no venue can be had")
+
+    def renew(self, venue: Venue, instruments: list[Instrument]) -> None:
+        """Take in a venue's list once more. What is followed stays as it was chosen."""
+        self._lists[venue] = instruments
+
+    async def complete(self) -> None:
+        """Wait until every venue has reported."""
+        await self._complete.wait()
+
+    def on_both(self) -> list[str]:
+        """Return the symbols that trade against USDT on every venue, as far as the lists are known by now."""
+        return listed_on_both(item for found in self._lists.values() for item in found)
 
     async def choice(self, venue: Venue) -> Choice:
         """Return what is followed at the venue. For `all` this waits until every venue has reported."""

@@ -28,7 +28,7 @@ class Ingest:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._publisher = Publisher(producer_config(settings), settings.ingest.queue_records)
-        self._board = TickerBoard(settings.ingest.ticker_seconds)
+        self._board = TickerBoard(settings.ingest.ticker_seconds, settings.ingest.other_ticker_seconds)
         self._venues = adapters(settings)
         lists = Lists(settings.symbols, [venue.name for venue in self._venues])
         self._feeds = [

@@ -1,5 +1,7 @@
 """One full ticker a symbol out of the parts that the venues send, published no oftener than need be. Pure."""
 
+from collections.abc import Iterable
+
 import msgspec
 
 from ingest.venues import TickerPart
@@ -18,14 +20,21 @@ class TickerBoard:
     """What is known of every symbol of every venue. Times to publish are seconds of a monotonic clock.
 
     A symbol's change is published at once if `interval` seconds have passed since the last, else as soon as they
-    have, and then with all that came meanwhile: the last change is never kept back for good.
+    have, and then with all that came meanwhile: the last change is never kept back for good. For symbols that are
+    not followed it is `others_interval`: they are many, and nobody watches them tick.
     """
 
-    def __init__(self, interval: float) -> None:
+    def __init__(self, interval: float, others_interval: float = 1.0) -> None:
         self._interval = interval
+        self._others_interval = others_interval
+        self._followed: dict[Venue, frozenset[str]] = {}
         self._states: dict[tuple[Venue, str], _State] = {}
         # In the order of the first change that is not yet published.
         self._changed: dict[tuple[Venue, str], None] = {}
+
+    def follow(self, venue: Venue, symbols: Iterable[str]) -> None:
+        """Take note of the symbols that are followed at a venue; as long as nothing is said, all are."""
+        self._followed[venue] = frozenset(symbols)
 
     def merge(self, venue: Venue, part: TickerPart) -> None:
         """Take in what one message said. `event_time` never goes back: REST answers are older than the socket."""
@@ -53,7 +62,8 @@ class TickerBoard:
 
     def _publish(self, key: tuple[Venue, str], now: float) -> Ticker:
         state = self._states[key]
-        state.next_at = now + self._interval
-        del self._changed[key]
         venue, symbol = key
+        follows = self._followed.get(venue)
+        state.next_at = now + (self._interval if follows is None or symbol in follows else self._others_interval)
+        del self._changed[key]
         return Ticker(venue, symbol, state.event_time, state.receive_time, **state.values)

@@ -93,6 +93,9 @@ class IngestSettings(_Section):
     raw_batch_frames: Count = Field(500, description="frames in one record of a raw topic, at most")
     raw_batch_seconds: Positive = Field(1.0, description="how long a frame waits for its batch, at most")
     ticker_seconds: Positive = Field(0.2, description="a symbol's ticker is published at most this often")
+    other_ticker_seconds: Positive = Field(
+        1.0, description="the same for symbols that are not followed but trade on both venues"
+    )
     silent_seconds: Positive = Field(
         300.0, description="a subscribed symbol that has not sent anything for so long since the start is reported"
     )

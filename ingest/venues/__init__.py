@@ -52,8 +52,8 @@ class Mapped(msgspec.Struct, gc=False):
     """What one frame holds.
 
     `channel` is its stream or topic without the symbol. `ignored` marks a frame of a channel, or of a listed symbol,
-    that was not subscribed. `whole_market` marks tickers of a channel that sends every symbol unasked; symbols in it
-    that nobody follows are passed over. `doubtful` are the followed symbols of which a trade may be in `unmapped`, at
+    that was not subscribed. `whole_market` marks tickers of a channel that sends every symbol unasked; of these, only
+    what `Codes.tickers` has is mapped. `doubtful` are the followed symbols of which a trade may be in `unmapped`, at
     a venue whose ids would not show that it is missing.
     """
 
@@ -68,15 +68,27 @@ class Mapped(msgspec.Struct, gc=False):
 
 
 class Codes(msgspec.Struct, frozen=True):
-    """The venue's codes: canonical symbols of those that are followed, and all that the venue lists."""
+    """The venue's codes: canonical symbols of those that are followed, and all that the venue lists.
+
+    `tickers` are those whose tickers are taken from the channels of the whole market: the followed ones and others.
+    """
 
     followed: Mapping[str, str]
     listed: frozenset[str]
+    tickers: Mapping[str, str]
 
     @classmethod
-    def of(cls, instruments: Sequence[Instrument], followed: Sequence[Instrument]) -> "Codes":
-        """Return the codes of a venue's list and of those of it that are followed."""
-        return cls({item.code: item.symbol for item in followed}, frozenset(item.code for item in instruments))
+    def of(
+        cls, instruments: Sequence[Instrument], followed: Sequence[Instrument], others: Sequence[Instrument] = ()
+    ) -> "Codes":
+        """Return the codes of a venue's list, of those of it that are followed, and of others for tickers alone.
+
+        A symbol that is followed has its ticker by the code that is followed, whatever else now goes by that symbol.
+        """
+        codes = {item.code: item.symbol for item in followed}
+        taken = set(codes.values())
+        tickers = {item.code: item.symbol for item in others if item.symbol not in taken} | codes
+        return cls(codes, frozenset(item.code for item in instruments), tickers)
 
 
 class Mapper(Protocol):

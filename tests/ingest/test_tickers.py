@@ -93,3 +93,18 @@ def test_no_symbol_comes_oftener_than_the_interval_and_the_last_value_always_com
         assert [value for _, name, value in seen if name == symbol][-1] == str(
             [value for name, value, _ in changes if name == symbol][-1]
         )
+
+
+def test_a_symbol_that_is_not_followed_is_published_less_often() -> None:
+    board = TickerBoard(0.25, 1.0)
+    board.follow("binance", ["BTC-USDT"])
+    published: list[tuple[str, str]] = []
+    for eighth in range(9):
+        for symbol in ("BTC-USDT", "OTHER-USDT"):
+            board.merge("binance", part(symbol, last_price=str(eighth)))
+            board.merge("kucoin", part(symbol, last_price=str(eighth)))
+        published += [(ticker.venue, ticker.symbol) for ticker in board.due(100 + eighth / 8)]
+    counts = {key: published.count(key) for key in set(published)}
+    assert counts.pop(("binance", "OTHER-USDT")) == 2
+    # Of a venue of which nothing was said, all are followed.
+    assert set(counts.values()) == {5}

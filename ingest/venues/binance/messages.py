@@ -250,7 +250,7 @@ class BinanceMapper:
 
     def _mini_part(self, data: bytes, receive_time: int) -> TickerPart | None:
         item = _mini_ticker.decode(data)
-        symbol = self.codes.followed.get(item.s)
+        symbol = self.codes.tickers.get(item.s)
         if symbol is None:
             return None
         values = {

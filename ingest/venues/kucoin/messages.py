@@ -197,7 +197,7 @@ class KucoinMapper:
         # `/market/ticker:all` has the symbol in the subject, a topic of one symbol has it in the topic.
         whole = name == _ALL
         code = envelope.subject if whole else name
-        symbol = self.codes.followed.get(code)
+        symbol = (self.codes.tickers if whole else self.codes.followed).get(code)
         if symbol is None:
             if not whole and code not in self.codes.listed:
                 raise Unfit(f"unknown symbol {code[:40]!r}")
@@ -219,7 +219,7 @@ class KucoinMapper:
 
     def _day_part(self, data: bytes, event_time: int, receive_time: int) -> TickerPart | None:
         item = _day_ticker.decode(data)
-        symbol = self.codes.followed.get(item.symbol)
+        symbol = self.codes.tickers.get(item.symbol)
         if symbol is None:
             return None
         last, bid, ask = price(item.last), price(item.buy), price(item.sell)
