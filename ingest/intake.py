@@ -68,6 +68,10 @@ class Intake:
             self._publisher.send(DEAD_LETTERS, None, encode(letter))
             self._complain(mapped.channel, item.reason)
 
+    def expects(self, symbols: Iterable[str]) -> bool:
+        """Return whether trades are to be expected of any of these symbols: of those that the venue lets trade."""
+        return not self._stats.closed.issuperset(symbols)
+
     def excuse(self, symbols: Iterable[str], seconds: float) -> None:
         """Take no note of so many seconds, in which nothing of these symbols was read."""
         self._stats.staleness.excuse(symbols, seconds)

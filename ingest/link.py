@@ -256,4 +256,10 @@ class Link:
         if last is None or limit is None:
             return None
         silence = now - max(last, self._resumed)
-        return silence if silence >= limit else None
+        if silence < limit:
+            return None
+        if not self._shared.intake.expects(self._shared.shard.symbols):
+            # All that it carries is halted or delisted: no socket would have trades.
+            self._shared.pace.rest()
+            return None
+        return silence

@@ -6,7 +6,7 @@ time. They are written by the event loop and read by the thread that answers HTT
 
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -64,6 +64,8 @@ class VenueStats:
         self.staleness = staleness
         self.channels: dict[str, ChannelStats] = {}
         self.symbols = 0
+        self.closed: frozenset[str] = frozenset()
+        """The followed symbols that the venue halts, or lists no more."""
         self.planned = 0
         """How many connections there are to be."""
         self.open = 0
@@ -75,6 +77,12 @@ class VenueStats:
         self.clock_offset: int | None = None
         self.last_message: float | None = None
         """When the last frame with market data came, in seconds of the monotonic clock."""
+
+    def close(self, symbols: Collection[str], now: float) -> None:
+        """Take note that these symbols, and no others, do not trade. `now` is seconds of the monotonic clock."""
+        self.closed = frozenset(symbols)
+        self.silence.close(symbols, now)
+        self.staleness.close(symbols)
 
     def channel(self, name: str) -> ChannelStats:
         """Return the numbers of a channel."""
@@ -105,6 +113,7 @@ class VenueStats:
             "ignored": self.total("ignored"),
             "silent_symbols": sorted(self.silence.silent),
             "stale_symbols": sorted(self.staleness.stale),
+            "closed_symbols": sorted(self.closed),
         }
 
 
@@ -166,6 +175,10 @@ class IngestCollector:
             "stale_symbols": (
                 "Symbols without a trade for much longer than is usual for them",
                 lambda s: len(s.staleness.stale),
+            ),
+            "closed_symbols": (
+                "Followed symbols that the venue halts or lists no more",
+                lambda s: len(s.closed),
             ),
             "last_message_age_seconds": (
                 "Time since the last frame with market data",

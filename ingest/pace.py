@@ -4,7 +4,7 @@ Heartbeats, acknowledgements and tickers say nothing of this: only trades are co
 clock.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Literal
 
 import msgspec
@@ -60,6 +60,10 @@ class Pace:
         if self.last is not None:
             self.last += seconds
 
+    def rest(self) -> None:
+        """Expect nothing until the next trade, which is measured from anew."""
+        self.last = None
+
     def missed(self) -> None:
         """Be more patient until trades come again: to act on their absence has not helped."""
         self._patience = min(2 * self._patience, _MOST_PATIENCE)
@@ -81,6 +85,7 @@ class Staleness:
     def __init__(self, least: float) -> None:
         self._least = least
         self._paces: dict[str, Pace] = {}
+        self._closed: frozenset[str] = frozenset()
         self.stale: dict[str, float] = {}
         """The stale symbols, and when each was last heard."""
 
@@ -90,6 +95,18 @@ class Staleness:
         if pace is None:
             pace = self._paces[symbol] = Pace()
         pace.heard(now)
+
+    def close(self, symbols: Collection[str]) -> None:
+        """Expect nothing of these symbols, since they do not trade: they are stale no longer, and nothing is told.
+
+        One of which that was said before is looked at again from its next trade on.
+        """
+        closed = frozenset(symbols)
+        for symbol in closed ^ self._closed:
+            self.stale.pop(symbol, None)
+            if symbol in self._paces:
+                self._paces[symbol].rest()
+        self._closed = closed
 
     def excuse(self, symbols: Iterable[str], seconds: float) -> None:
         """Leave out so many seconds, in which nobody listened to these symbols."""
@@ -102,7 +119,7 @@ class Staleness:
         found: list[Turn] = []
         for symbol, pace in self._paces.items():
             last, limit = pace.last, pace.limit(self._least)
-            if last is None or limit is None:
+            if last is None or limit is None or symbol in self._closed:
                 continue
             since = self.stale.get(symbol)
             if since is None and now - last >= limit:

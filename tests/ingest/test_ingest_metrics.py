@@ -90,4 +90,5 @@ def test_health_tells_what_others_rely_on() -> None:
         "connected": True, "connections": 1, "symbols": 0, "messages": 1, "last_message_age_seconds": 2.0, "trades": 1,
         "newest_event_time": 1723161255342000, "lag_seconds": pytest.approx(0.015896), "clock_offset_seconds": 1.27,
         "reconnects": 0, "renewals": 0, "dead_letters": 0, "ignored": 0, "silent_symbols": [], "stale_symbols": [],
+        "closed_symbols": [],
     }  # fmt: skip

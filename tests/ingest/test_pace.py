@@ -96,3 +96,28 @@ def test_time_in_which_nobody_listened_does_not_count() -> None:
     staleness.excuse(["A-USDT", "C-USDT"], 100.0)
     assert staleness.turns(112.0) == []
     assert [turn.kind for turn in staleness.turns(113.0)] == ["stale"]
+
+
+def test_a_symbol_that_does_not_trade_is_not_stale_and_is_looked_at_again_once_it_trades() -> None:
+    staleness = Staleness(8)
+    for number in range(20):
+        staleness.heard("A-USDT", number * 0.25)
+        staleness.heard("B-USDT", number * 0.25)
+    assert {turn.symbol for turn in staleness.turns(13.0)} == {"A-USDT", "B-USDT"}
+    staleness.close(["A-USDT"])
+    assert set(staleness.stale) == {"B-USDT"}
+    staleness.heard("A-USDT", 20.0)
+    assert staleness.turns(100.0) == []
+    staleness.close([])
+    assert staleness.turns(200.0) == []
+    for number in range(3):
+        staleness.heard("A-USDT", 200.0 + number)
+    assert [(turn.kind, turn.symbol) for turn in staleness.turns(300.0)] == [("stale", "A-USDT")]
+
+
+def test_a_stream_that_rests_is_measured_from_its_next_trade() -> None:
+    pace = steady(1.0, 20)
+    pace.rest()
+    pace.heard(1000.0)
+    pace.heard(1001.0)
+    assert abs(pace.interval - 1.0) < 1e-9
