@@ -14,8 +14,11 @@ from market.topics import FEED_EVENTS
 log = logging.getLogger(__name__)
 
 _WARNINGS = frozenset(
-    {"disconnected", "refused", "silent_symbol", "unknown_symbol", "delisted", "unreachable", "stale", "mute"}
-)
+    {
+        "disconnected", "refused", "silent_symbol", "unknown_symbol", "delisted", "renamed", "unreachable", "stale",
+        "mute",
+    }
+)  # fmt: skip
 
 
 class Events:

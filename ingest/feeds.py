@@ -15,13 +15,14 @@ from ingest.lists import Lists
 from ingest.metrics import VenueStats
 from ingest.pace import Staleness
 from ingest.publisher import Publisher
-from ingest.selection import changes
+from ingest.selection import Change, changes, choose
 from ingest.silence import Silence
 from ingest.tickers import TickerBoard
 from ingest.venues import Codes, Poll, Venue
 from ingest.venues.http import VenueError, VenueRefusal
 from market.settings import Settings
-from market.symbols import Instrument
+from market.symbols import Instrument, InstrumentList, encode_list
+from market.topics import INSTRUMENTS
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,9 @@ class Feed:
         self._settings = settings
         self._lists = lists
         self._publisher = publisher
+        self._board = board
+        self._instruments: list[Instrument] = []
+        self._followed: list[Instrument] = []
         self._events = Events(venue.name, publisher)
         silence, staleness = Silence(settings.ingest.silent_seconds), Staleness(settings.ingest.stale_seconds)
         self.stats = VenueStats(venue.name, silence, staleness)
@@ -59,12 +63,12 @@ class Feed:
             NothingToFollow: no venue has anything to follow.
         """
         try:
-            instruments = await self._persist(self._venue.instruments)
+            self._instruments = await self._persist(self._read_list)
         except VenueRefusal as error:
             self._refused(error)
             self._lists.report(self._venue.name, None)
             return
-        self._lists.report(self._venue.name, instruments)
+        self._lists.report(self._venue.name, self._instruments)
         choice = await self._lists.choice(self._venue.name)
         for symbol in choice.unknown:
             self._events.tell("unknown_symbol", {"reason": "the venue does not list it"}, symbol=symbol)
@@ -72,14 +76,16 @@ class Feed:
         if not choice.followed:
             log.warning("%s: lists none of the symbols, so it is not followed", self._venue.name)
             return
-        self.intake.mapper.codes = Codes.of(instruments, choice.followed)
+        self._followed = choice.followed
+        self._board.follow(self._venue.name, (item.symbol for item in choice.followed))
+        self._use_list()
         try:
-            await self._follow(instruments, choice.followed)
+            await self._follow()
         except* VenueRefusal as group:
             self._refused(group.exceptions[0])
 
-    async def _follow(self, instruments: list[Instrument], followed: list[Instrument]) -> None:
-        shards = self._venue.shards(followed)
+    async def _follow(self) -> None:
+        shards = self._venue.shards(self._followed)
         self.stats.planned = len(shards)
         async with asyncio.TaskGroup() as tasks:
             for shard in shards:
@@ -95,7 +101,8 @@ class Feed:
                 )
                 tasks.create_task(connection.run())
             tasks.create_task(self._watch_clock())
-            tasks.create_task(self._watch_list(instruments, followed))
+            tasks.create_task(self._watch_list())
+            tasks.create_task(self._await_lists())
             tasks.create_task(self._watch_silence())
             tasks.create_task(self._watch_pace())
             if self._venue.poll is not None:
@@ -123,16 +130,50 @@ class Feed:
             self.stats.clock_offset = await self._persist(self._venue.clock_offset)
             await asyncio.sleep(self._settings.ingest.clock_seconds)
 
-    async def _watch_list(self, instruments: list[Instrument], followed: list[Instrument]) -> None:
-        """Read the venue's list again and again, and tell when a followed symbol begins or ceases to trade."""
-        codes = {item.code for item in followed}
+    async def _read_list(self) -> list[Instrument]:
+        """Read the venue's list and publish it: whole, whatever has changed, or what it lacks could not be told."""
+        found = await self._venue.instruments()
+        if found:
+            read = InstrumentList(self._venue.name, time.time_ns() // 1000, found)
+            self._publisher.send(INSTRUMENTS, self._venue.name, encode_list(read))
+        return found
+
+    def _use_list(self) -> None:
+        """Let the newest list say what codes stand for, and of what nothing is to be expected."""
+        others = choose(self._lists.on_both(), self._instruments).followed
+        self.intake.mapper.codes = Codes.of(self._instruments, self._followed, others)
+        trading = {item.code for item in self._instruments if item.trading}
+        self.stats.close([item.symbol for item in self._followed if item.code not in trading], time.monotonic())
+
+    async def _await_lists(self) -> None:
+        """Take tickers of what trades on both venues as soon as the other venue's list is there, too."""
+        await self._lists.complete()
+        self._use_list()
+
+    async def _watch_list(self) -> None:
+        """Read the venue's list again and again, and tell what has changed in it, of symbols that nobody follows too.
+
+        What is followed stays so, by its code and under its symbol: one that is halted or delisted may trade again.
+        """
         while True:
             await asyncio.sleep(self._settings.ingest.instruments_seconds)
-            before, instruments = instruments, await self._persist(self._venue.instruments)
-            for kind, item in changes(before, instruments):
-                if item.code in codes:
-                    self._events.tell(kind, {"code": item.code}, symbol=item.symbol)
-            self.intake.mapper.codes = Codes.of(instruments, followed)
+            found = await self._persist(self._read_list)
+            if not found:
+                # No venue delists everything: this is an outage.
+                continue
+            before, self._instruments = self._instruments, found
+            for change in changes(before, found):
+                self._tell(change)
+            self._lists.renew(self._venue.name, found)
+            self._use_list()
+
+    def _tell(self, change: Change) -> None:
+        item = change.item
+        detail: dict[str, object] = {"code": item.code, "name": item.name, "status": item.status}
+        if change.kind == "renamed" and change.was is not None:
+            detail |= {"symbol": item.symbol, "was_name": change.was.name, "was_symbol": change.was.symbol}
+        symbol = self.intake.mapper.codes.followed.get(item.code, item.symbol)
+        self._events.tell(change.kind, detail, symbol=symbol)
 
     async def _watch_silence(self) -> None:
         while True:

@@ -55,9 +55,33 @@ def nowhere(wanted: Sequence[str], lists: Mapping[Venue, Sequence[Instrument]]) 
     return [symbol for symbol in wanted if symbol not in known]
 
 
-def changes(before: Sequence[Instrument], after: Sequence[Instrument]) -> list[tuple[str, Instrument]]:
-    """Return what has changed in a venue's list: each pair that began (`listed`) or ceased (`delisted`) to trade."""
-    old = {item.code: item for item in before if item.trading}
-    new = {item.code: item for item in after if item.trading}
-    begun = [("listed", new[code]) for code in sorted(new.keys() - old.keys())]
-    return begun + [("delisted", old[code]) for code in sorted(old.keys() - new.keys())]
+class Change(msgspec.Struct, frozen=True):
+    """What became of one code of a venue's list.
+
+    `item` is the pair as it is listed now, and as it was last where it is `delisted`; `was` is the pair before, None
+    where it is newly `listed`. `renamed` tells of another name or other assets, `halted` and `resumed` of its trading.
+    """
+
+    kind: Literal["listed", "delisted", "renamed", "halted", "resumed"]
+    item: Instrument
+    was: Instrument | None = None
+
+
+def changes(before: Sequence[Instrument], after: Sequence[Instrument]) -> list[Change]:
+    """Return what has changed in a venue's list, by code; a code that was renamed and halted has two changes.
+
+    They are all that tells the lists apart: every field of an instrument is covered by one kind or another.
+    """
+    old, new = ({item.code: item for item in items} for items in (before, after))
+    found: list[Change] = []
+    for code in sorted(old.keys() | new.keys()):
+        was, item = old.get(code), new.get(code)
+        if was is None or item is None:
+            gone = [] if was is None else [Change("delisted", was, was)]
+            found += gone if item is None else [Change("listed", item)]
+            continue
+        if (was.name, was.symbol, was.base, was.quote) != (item.name, item.symbol, item.base, item.quote):
+            found.append(Change("renamed", item, was))
+        if was.status != item.status:
+            found.append(Change("resumed" if item.trading else "halted", item, was))
+    return found

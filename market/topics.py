@@ -19,6 +19,7 @@ FEED_MARKS = "feed_marks"
 GAPS = "gaps"
 GAP_MARKS = "gap_marks"
 VENUE_CANDLES = "venue_candles"
+INSTRUMENTS = "instruments"
 SEQUENCER_STATE = "sequencer_state"
 DEAD_LETTERS = "dead_letters"
 
@@ -57,7 +58,8 @@ def topics(settings: KafkaSettings) -> list[Topic]:
     """Return every topic with the bounds that the settings give.
 
     What the sequencer reads and writes has the same number of partitions, since it writes partition n of the one from
-    partition n of the other. `gaps` and `sequencer_state` are its memory: they are compacted, and never cut by time.
+    partition n of the other. `gaps` and `sequencer_state` are its memory: they are compacted, and never cut by time. So
+    is `instruments`, of which each venue's newest list stays.
     """
     size = settings.topic_bytes
     return [
@@ -75,5 +77,6 @@ def topics(settings: KafkaSettings) -> list[Topic]:
         Topic(GAP_MARKS, settings.partitions, settings.trades_hours, -1),
         Topic(VENUE_CANDLES, settings.partitions, settings.trades_hours, -1),
         Topic(SEQUENCER_STATE, settings.partitions, settings.events_hours, -1, "compact"),
+        Topic(INSTRUMENTS, 1, settings.events_hours, -1, "compact"),
         Topic(DEAD_LETTERS, 1, settings.events_hours, size),
     ]

@@ -295,7 +295,7 @@ async def test_a_symbol_that_is_delisted_is_told(market: Market, collected: Coll
         await eventually(lambda: market.asked.count("/api/v2/symbols") >= 2)
         market.symbols = ["ETH-USDT"]
         await eventually(lambda: "delisted" in collected.events())
-        market.symbols = ["BTC-USDT"]
+        market.symbols = ["BTC-USDT", "ETH-USDT"]
         await eventually(lambda: "listed" in collected.events())
     told = [(event["kind"], event["symbol"]) for event in collected.of("feed_events") if "listed" in event["kind"]]
     assert told == [("delisted", "BTC-USDT"), ("listed", "BTC-USDT")]

@@ -3,7 +3,7 @@
 import pytest
 
 from market.settings import KafkaSettings
-from market.topics import GAPS, SEQUENCER_STATE, TRADES, TRADES_IN, Topic, topics
+from market.topics import GAPS, INSTRUMENTS, SEQUENCER_STATE, TRADES, TRADES_IN, Topic, topics
 
 ALL = topics(KafkaSettings())
 
@@ -12,7 +12,7 @@ ALL = topics(KafkaSettings())
 def test_every_topic_is_bounded_by_time_or_compacted(topic: Topic) -> None:
     config = topic.config()
     assert 0 < int(config["retention.ms"]) < 366 * 86_400_000
-    assert "delete" in config["cleanup.policy"] or topic.name in {GAPS, SEQUENCER_STATE}
+    assert "delete" in config["cleanup.policy"] or topic.name in {GAPS, INSTRUMENTS, SEQUENCER_STATE}
     assert config["cleanup.policy"] in {"delete", "compact", "compact,delete"}
     assert int(config["segment.ms"]) <= int(config["retention.ms"]) // 8
 
