@@ -5,7 +5,7 @@ import re
 import msgspec
 from aiohttp import web
 
-from replay.source import Listing, Source
+from replay.source import Listing, Lists
 
 _SYMBOL = re.compile(r"[A-Z0-9_.]{1,20}")
 _NUMBER = re.compile(r"[0-9]{1,20}")
@@ -97,13 +97,13 @@ def array(text: str, name: str) -> list[str]:
         raise RestError(-1100, f"Illegal characters found in parameter '{name}'.") from None
 
 
-def listed(source: Source, names: list[str], parameter: str) -> list[Listing]:
+def listed(lists: Lists, names: list[str], parameter: str) -> list[Listing]:
     """Return the listings of the names.
 
     Raises:
         RestError: a name is no symbol (-1100) or none that is listed (-1121): one fails the whole request.
     """
-    listings = {listing.code: listing for listing in source.listings("binance")}
+    listings = {listing.code: listing for listing in lists.listings("binance")}
     for name in names:
         if not _SYMBOL.fullmatch(name):
             raise RestError(

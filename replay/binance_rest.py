@@ -11,7 +11,7 @@ from aiohttp import web
 from replay import binance_history
 from replay.binance_query import RestError, array, in_microseconds, listed, mandatory, parameters
 from replay.limits import Pool, Rules
-from replay.source import NO_HISTORY, DayFigures, Listing, Source
+from replay.source import NO_HISTORY, DayFigures, Listing, Lists, Source
 
 _STATUSES = ("TRADING", "HALT", "BREAK", "CANCEL_ONLY", "END_OF_DAY")
 _DECIMALS = 8
@@ -25,8 +25,9 @@ class Rest:
     All clients share one pool of weight, since the venue counts by address and all of them are on this machine.
     """
 
-    def __init__(self, source: Source, rules: Rules) -> None:
+    def __init__(self, source: Source, lists: Lists, rules: Rules) -> None:
         self._source = source
+        self._lists = lists
         self._rules = rules
         self._pool = Pool(rules.binance.weight, rules.binance.weight_seconds, rules.clock())
 
@@ -84,10 +85,10 @@ class Rest:
             "symbolStatus" in given and {"symbol", "symbols"} & given.keys()
         ):
             raise RestError(-1128, "Combination of optional parameters invalid.")
-        listings = self._chosen(given)
         permissions = given.get("permissions")
         wanted = "SPOT" in (array(permissions, "permissions") if permissions else ["SPOT"])
-        status = _status(given)
+        status = _status(given) if "symbolStatus" in given else None
+        listings = [item for item in self._chosen(given) if status in (None, _state(item))]
         with_sets = given.get("showPermissionSets", "true") != "false"
         return {
             "timezone": "UTC",
@@ -97,7 +98,7 @@ class Rest:
                 {"rateLimitType": "RAW_REQUESTS", "interval": "MINUTE", "intervalNum": 5, "limit": 300_000},
             ],
             "exchangeFilters": [],
-            "symbols": [_symbol(item, with_sets) for item in listings] if wanted and status == "TRADING" else [],
+            "symbols": [_symbol(item, with_sets) for item in listings] if wanted else [],
         }
 
     def _day(self, request: web.Request) -> Any:
@@ -118,15 +119,15 @@ class Rest:
     def _chosen(self, given: dict[str, str]) -> Iterable[Listing]:
         """Return the listings that `symbol` or `symbols` name, all without either."""
         if "symbol" in given:
-            return listed(self._source, [given["symbol"]], "symbol")
+            return listed(self._lists, [given["symbol"]], "symbol")
         if "symbols" in given:
-            return listed(self._source, array(given["symbols"], "symbols"), "symbols")
-        return self._source.listings("binance")
+            return listed(self._lists, array(given["symbols"], "symbols"), "symbols")
+        return self._lists.listings("binance")
 
     def _past(self, answer: binance_history.Answer, *allowed: str) -> Callable[[web.Request], Awaitable[bytes]]:
         async def respond(request: web.Request) -> bytes:
             given = parameters(request, "symbol", *allowed)
-            listing = listed(self._source, [mandatory(given, "symbol")], "symbol")[0]
+            listing = listed(self._lists, [mandatory(given, "symbol")], "symbol")[0]
             history = self._source.history
             if history is None:
                 raise RestError(-1000, NO_HISTORY)
@@ -146,6 +147,10 @@ def _status(given: dict[str, str]) -> str:
     if status not in _STATUSES:
         raise RestError(-1122, "Invalid symbolStatus.")
     return status
+
+
+def _state(listing: Listing) -> str:
+    return "TRADING" if listing.trading else "BREAK"
 
 
 def _day_weight(request: web.Request) -> int:
@@ -169,7 +174,7 @@ def _symbol(listing: Listing, with_sets: bool) -> dict[str, Any]:
     tick, step = _step(listing.price_decimals), _step(listing.size_decimals)
     shown: dict[str, Any] = {
         "symbol": listing.code,
-        "status": "TRADING",
+        "status": _state(listing),
         "baseAsset": listing.base,
         "baseAssetPrecision": _DECIMALS,
         "quoteAsset": listing.quote,

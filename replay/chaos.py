@@ -11,16 +11,19 @@ from dataclasses import dataclass
 from market import symbols
 from market.records import VENUES, Venue
 from replay.connections import Client, Hub
-from replay.faults import DISCONNECTS, MESSAGES, Fault
+from replay.faults import DISCONNECTS, LISTS, MESSAGES, Fault
 from replay.kucoin import Sockets
-from replay.misbehaviour import Bending, Cut, Outage, Running
-from replay.source import Source
+from replay.lists import Relisting
+from replay.misbehaviour import Bending, Cut, Outage
+from replay.source import Listing, Source
 from replay.targets import Done, Moment, Targets
 from replay.wire import Message
 
 _SETTLE_SECONDS = 0.5
 # A client that has not come back after so long never does.
 _GIVE_UP_SECONDS = 300.0
+Running = Cut | Bending | Outage | Relisting
+
 _SEVERITY = ("rest_429000_bare", "rest_429000", "rest_429", "rest_418", "halt")
 
 
@@ -70,6 +73,14 @@ class Chaos:
         outages = [each for each, _ in self._running if isinstance(each, Outage) and each.done.venue == venue]
         return max(outages, key=lambda each: _SEVERITY.index(each.kind), default=None)
 
+    def listings(self, venue: Venue) -> list[Listing]:
+        """Return the pairs that the venue lists now."""
+        found = self._source.listings(venue)
+        for running, _ in self._running:
+            if isinstance(running, Relisting) and running.done.venue == venue:
+                found = [now for each in found if (now := running.listed(each)) is not None]
+        return found
+
     def halted(self, venue: Venue) -> bool:
         """Say whether the venue takes no connection."""
         outage = self.outage(venue)
@@ -92,7 +103,7 @@ class Chaos:
         self._planned = left
         going = []
         for running, began in self._running:
-            given_up = not isinstance(running, Outage) and moment.wall - began > _GIVE_UP_SECONDS
+            given_up = isinstance(running, Cut | Bending) and moment.wall - began > _GIVE_UP_SECONDS
             if running.over(moment) or given_up:
                 running.stop(moment)
             else:
@@ -112,6 +123,8 @@ class Chaos:
                 running = Cut(fault, done, self._targets, self._sockets, hit)
             else:
                 running = Bending(fault, done, self._targets, hit)
+        elif fault.kind in LISTS:
+            running = Relisting(fault, done, self._source.listings(fault.venue))
         else:
             running = Outage(fault, done, self._targets)
         running.begin(moment)
@@ -123,7 +136,7 @@ class Chaos:
         """Have the hub give us the messages that running faults touch or wait for, and no others."""
         channels: set[str] = set()
         for running, _ in self._running:
-            if isinstance(running, Bending):
+            if isinstance(running, Bending | Relisting):
                 channels.update(running.channels)
             elif isinstance(running, Cut) and running.back and not running.flows:
                 channels.update(running.needed)
@@ -133,7 +146,9 @@ class Chaos:
         now = self._source.played()
         sent = [(message, list(clients))]
         for running, _ in self._running:
-            if isinstance(running, Bending) and message.channel in running.channels:
+            if isinstance(running, Relisting) and message.channel in running.channels:
+                sent = [(left, to) for one, to in sent if (left := running.left(one)) is not None]
+            elif isinstance(running, Bending) and message.channel in running.channels:
                 sent = [each for one, to in sent for each in running.take(one, to, now)]
             elif isinstance(running, Cut) and running.back and message.channel in running.needed:
                 running.flows = True

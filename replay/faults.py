@@ -14,6 +14,11 @@ Times are the market's, in microseconds since the epoch, UTC. `replay.chaos` pla
 | `rest_429`, `rest_418` | Binance refuses all requests for `duration`, with `Retry-After` |
 | `rest_429000`, `rest_429000_bare` | so does KuCoin, with its headers; or only those of the past, without |
 | `halt` | for `duration` no data, no new connections, no REST; what traded meanwhile REST has afterwards |
+| `delisted`, `suspended` | `symbols` leave the list, or are halted in it, for `duration` where given; no data of them |
+| `renamed` | KuCoin's `symbols` have another name and `base` asset, and keep their code |
+
+The last three come only where they are asked for, never in a script that is drawn. What a pair that is not listed would
+have traded is in REST afterwards, as after a `halt`.
 """
 
 import random
@@ -31,16 +36,21 @@ Kind = Literal[
     "halt",
 ]  # fmt: skip
 
+ListKind = Literal["delisted", "suspended", "renamed"]
+"""Kinds of changes of a venue's list of pairs."""
+
 KINDS: tuple[Kind, ...] = get_args(Kind)
+"""The kinds of which storms are made."""
+LISTS: frozenset[ListKind] = frozenset(get_args(ListKind))
 DISCONNECTS: frozenset[Kind] = frozenset(("close", "reset", "half_open", "mute", "token_expired", "shutdown"))
 """After these a client has to connect anew."""
 MESSAGES: frozenset[Kind] = frozenset(("skipped", "repeated", "reordered", "late", "malformed"))
 """These change what comes on a connection that stays."""
 
-VENUES_OF: dict[Kind, tuple[Venue, ...]] = {
-    **dict.fromkeys(KINDS, VENUES),
+VENUES_OF: dict[Kind | ListKind, tuple[Venue, ...]] = {
+    **dict.fromkeys((*KINDS, *LISTS), VENUES),
     **dict.fromkeys(("shutdown", "rest_429", "rest_418"), ("binance",)),
-    **dict.fromkeys(("token_expired", "rest_429000", "rest_429000_bare"), ("kucoin",)),
+    **dict.fromkeys(("token_expired", "rest_429000", "rest_429000_bare", "renamed"), ("kucoin",)),
 }
 
 STORM: dict[Kind, int] = {
@@ -61,10 +71,11 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `at` is the earliest time that it may come, `duration` how long it lasts where the kind has a duration. `symbols`
     are canonical; none means all. Of the connections that carry trades of these, `share` are hit, at least one, drawn
-    by `seed`. `count` messages of each symbol are touched; `delay` is how much later they come.
+    by `seed`. `count` messages of each symbol are touched; `delay` is how much later they come. `base` is the venue's
+    code of the asset that renamed pairs are of from then on.
     """
 
-    kind: Kind
+    kind: Kind | ListKind
     venue: Venue
     at: Micros
     duration: Micros = 0
@@ -73,11 +84,16 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     count: Annotated[int, msgspec.Meta(ge=1)] = 1
     delay: Micros = 0
     seed: int = 0
+    base: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse a kind that the venue does not know."""
+        """Refuse a kind that the venue does not know, and one that lacks what it needs."""
         if self.venue not in VENUES_OF[self.kind]:
             raise ValueError(f"{self.kind} is not known at {self.venue}")
+        if self.kind in LISTS and not self.symbols:
+            raise ValueError(f"{self.kind} needs symbols")
+        if (self.kind == "renamed") != bool(self.base):
+            raise ValueError("base is for renamed, which needs it")
 
 
 def decode(text: bytes | str, now: int) -> list[Fault]:

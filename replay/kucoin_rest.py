@@ -12,7 +12,7 @@ from replay.events import plain
 from replay.kucoin import Sockets
 from replay.kucoin_history import Refusal
 from replay.limits import Pool, Rules
-from replay.source import NO_HISTORY, DayFigures, Listing, Source
+from replay.source import NO_HISTORY, DayFigures, Listing, Lists, Source
 
 _OK = "200000"
 # The venue groups pairs into markets by their quote asset; coins other than these are in the last one.
@@ -25,8 +25,9 @@ class Rest:
     All clients share one pool of weight, since the venue counts by address and all of them are on this machine.
     """
 
-    def __init__(self, source: Source, sockets: Sockets, rules: Rules) -> None:
+    def __init__(self, source: Source, lists: Lists, sockets: Sockets, rules: Rules) -> None:
         self._source = source
+        self._lists = lists
         self._sockets = sockets
         self._rules = rules
         self._pool = Pool(rules.kucoin.weight, rules.kucoin.weight_seconds, rules.clock())
@@ -68,7 +69,7 @@ class Rest:
 
     def _past(self, answer: kucoin_history.Answer) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def respond(request: web.Request) -> web.Response:
-            listings = {listing.code: listing for listing in self._source.listings("kucoin")}
+            listings = {listing.code: listing for listing in self._lists.listings("kucoin")}
             history = self._source.history
             as_of = self._source.now() // 1000 - self._rules.kucoin.lag_ms
             try:
@@ -98,14 +99,14 @@ class Rest:
 
     def _symbols(self, request: web.Request) -> web.Response:
         market = request.query.get("market")
-        shown = [_symbol(listing) for listing in self._source.listings("kucoin")]
+        shown = [_symbol(listing) for listing in self._lists.listings("kucoin")]
         return _success([each for each in shown if market is None or each["market"] == market])
 
     def _all_tickers(self, request: web.Request) -> web.Response:  # noqa: ARG002
         now = self._rules.clock()
         if now - self._tickers_made >= self._rules.kucoin.tickers_seconds:
             self._tickers_made = now
-            listings = self._source.listings("kucoin")
+            listings = self._lists.listings("kucoin")
             tickers = [_ticker(listing, self._source.day("kucoin", listing.code)) for listing in listings]
             self._tickers = msgspec.json.encode(
                 {"code": _OK, "data": {"time": self._source.now() // 1000, "ticker": tickers}}
@@ -153,7 +154,7 @@ def _symbol(listing: Listing) -> dict[str, Any]:
         "priceLimitRate": "0.1",
         "minFunds": "0.1",
         "isMarginEnabled": False,
-        "enableTrading": True,
+        "enableTrading": listing.trading,
         "st": False,
     }
 

@@ -228,9 +228,6 @@ class Outage:
         """Note nothing: it ends by itself."""
 
 
-Running = Cut | Bending | Outage
-
-
 def _names_its_channel(message: Message) -> bool:
     """Say whether a message that was broken still tells which channel it belongs to."""
     return f'"{message.channel}"'.encode() in message.whole

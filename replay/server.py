@@ -34,9 +34,9 @@ class Server:
         self.app.add_routes(
             [
                 *self._streams.routes(),
-                *binance_rest.Rest(source, rules).routes(),
+                *binance_rest.Rest(source, self.chaos, rules).routes(),
                 *self._sockets.routes(),
-                *kucoin_rest.Rest(source, self._sockets, rules).routes(),
+                *kucoin_rest.Rest(source, self.chaos, self._sockets, rules).routes(),
                 *Pages(self.hub, source, self.chaos).routes(),
             ]
         )

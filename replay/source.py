@@ -22,6 +22,7 @@ class Listing:
 
     `code` is the venue's code for requests and never changes; `name` is what it shows (they differ at KuCoin after a
     renaming). `base` and `quote` are the venue's asset codes. The decimals are those of price and size steps.
+    `trading` is false while it is halted.
     """
 
     venue: Venue
@@ -31,6 +32,7 @@ class Listing:
     quote: str
     price_decimals: int
     size_decimals: int
+    trading: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,15 @@ class Progress:
     seed: int | None
 
 
-class Source(Protocol):
+class Lists(Protocol):
+    """What the venues list."""
+
+    def listings(self, venue: Venue) -> list[Listing]:
+        """Return the pairs that the venue lists."""
+        ...
+
+
+class Source(Lists, Protocol):
     """A market to serve."""
 
     kind: Kind
@@ -78,10 +88,6 @@ class Source(Protocol):
     """Its past, where it has one."""
     speed: float
     """How many seconds of its time pass in one of the wall clock, where that is fixed; else 1."""
-
-    def listings(self, venue: Venue) -> list[Listing]:
-        """Return the pairs that the venue lists."""
-        ...
 
     def day(self, venue: Venue, code: str) -> DayFigures:
         """Return the 24-hour figures of a listed pair.

@@ -8,7 +8,7 @@ import msgspec
 from market.records import Venue
 from replay import recorded
 from replay.connections import Client, Hub
-from replay.faults import Fault, Kind
+from replay.faults import Fault, Kind, ListKind
 
 
 class Done(msgspec.Struct):
@@ -20,7 +20,7 @@ class Done(msgspec.Struct):
     """
 
     id: int
-    kind: Kind
+    kind: Kind | ListKind
     venue: Venue
     symbols: list[str]
     since: int | None = msgspec.field(name="from")

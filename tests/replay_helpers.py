@@ -106,8 +106,8 @@ async def rest(server: Server) -> AsyncIterator[httpx2.AsyncClient]:
 
 
 def socket(url: str) -> connect:
-    """Connect without compression, client pings or limits of our own."""
-    return connect(url, compression=None, ping_interval=None, max_size=None, proxy=None)
+    """Connect without compression, client pings or limits of our own; what is unread at the end is not waited for."""
+    return connect(url, compression=None, ping_interval=None, max_size=None, proxy=None, close_timeout=0.2)
 
 
 @contextlib.asynccontextmanager

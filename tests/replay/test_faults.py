@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from market.records import Venue
 from replay import faults
 from replay.bends import Bend, spoiled
-from replay.faults import DISCONNECTS, KINDS, STORM, VENUES_OF, Fault, Kind, script
+from replay.faults import DISCONNECTS, KINDS, LISTS, STORM, VENUES_OF, Fault, Kind, script
 from replay.recorded import traded
 from replay.wire import Message, binance
 
@@ -51,6 +51,12 @@ def test_a_storm_has_every_kind_at_every_venue_and_over_a_hundred_disconnects() 
     assert set(STORM) == set(KINDS)
 
 
+def test_a_list_changes_only_where_that_is_asked_for() -> None:
+    assert not LISTS & set(KINDS)
+    text = '{"kind":"renamed","venue":"kucoin","symbols":["A-USDT"],"base":"B"}'
+    assert faults.decode(text, 7) == [Fault("renamed", "kucoin", 7, symbols=("A-USDT",), base="B")]
+
+
 def test_a_fault_may_come_at_a_time_or_after_a_while_or_now() -> None:
     given = [
         {"kind": "close", "venue": "kucoin", "at": 5},
@@ -74,6 +80,10 @@ def test_a_fault_may_come_at_a_time_or_after_a_while_or_now() -> None:
         '{"kind":"close","venue":"binance","in":"soon"}',
         '{"kind":"close","venue":"binance","at":-1}',
         '{"kind":"close","venue":"binance","when":1}',
+        '{"kind":"close","venue":"binance","base":"X"}',
+        '{"kind":"delisted","venue":"binance"}',
+        '{"kind":"renamed","venue":"kucoin","symbols":["BTC-USDT"]}',
+        '{"kind":"renamed","venue":"binance","symbols":["BTC-USDT"],"base":"X"}',
     ],
 )
 def test_a_wrong_fault_is_refused_with_a_reason(given: str) -> None:
