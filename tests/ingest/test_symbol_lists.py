@@ -88,6 +88,37 @@ async def test_a_connection_is_not_replaced_where_all_that_it_carries_is_halted(
     assert not {"mute", "stale"} & set(collected.events())
 
 
+async def test_a_symbol_that_was_stale_before_its_halt_was_known_is_closed_then(
+    market: Market, collected: Collected, following: Following
+) -> None:
+    over = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.acknowledge()
+        for number in range(12):
+            await peer.send(binance_trade(number, "ETHUSDT"))
+            await asyncio.sleep(0.21)
+        while not over.is_set():
+            number += 1
+            await peer.send(binance_trade(number))
+            await asyncio.sleep(0.1)
+        await peer.send(binance_trade(number, "ETHUSDT"))
+        await peer.linger()
+
+    market.script = script
+    async with following("binance", "BTC-USDT,ETH-USDT", stale_seconds=0.1, instruments_seconds=0.1) as feed:
+        await eventually(lambda: "stale" in collected.events())
+        market.halted = {"ETH-USDT"}
+        await eventually(lambda: feed.stats.closed == {"ETH-USDT"})
+        assert not feed.stats.staleness.stale
+        market.halted = set()
+        await eventually(lambda: "resumed" in collected.events())
+        over.set()
+        await eventually(lambda: collected.of("trades_in")[-1]["symbol"] == "ETH-USDT")
+    kinds = [event["kind"] for event in collected.of("feed_events") if event["symbol"] == "ETH-USDT"]
+    assert kinds == ["stale", "halted", "resumed"]
+
+
 async def test_tickers_of_what_trades_on_both_venues_are_taken_as_soon_as_both_lists_are_there(
     market: Market, collected: Collected
 ) -> None:
