@@ -1,11 +1,20 @@
-"""Feed events, gaps and late trades, to Postgres."""
+"""Feed events, gaps, late trades and the venues' lists of symbols, to Postgres."""
 
 from flink_jobs.plan import Job
 
 JOB = Job(
     name="feed",
-    tables=("feed_events", "feed_event", "gaps", "gap", "late_trades", "late_trade"),
-    views=("timed_feed_event", "timed_gap", "timed_late_trade"),
+    tables=(
+        "feed_events",
+        "feed_event",
+        "gaps",
+        "gap",
+        "late_trades",
+        "late_trade",
+        "instruments",
+        "instrument_list",
+    ),
+    views=("timed_feed_event", "timed_gap", "timed_late_trade", "timed_instrument_list"),
     parallel=False,
 )
 

@@ -114,7 +114,17 @@ def test_times_are_utc_whatever_the_machine_thinks(database: Database) -> None:
 
 @pytest.mark.parametrize(
     "relation",
-    ["candle", "candle_revision", "candle_filled", "ticker", "gap", "feed_event", "late_trade", "repair_progress"],
+    [
+        "candle",
+        "candle_revision",
+        "candle_filled",
+        "ticker",
+        "gap",
+        "feed_event",
+        "late_trade",
+        "repair_progress",
+        "instrument",
+    ],
 )
 def test_whoever_only_reads_can_read_everything(database: Database, relation: str) -> None:
     with database.connect("reader") as reader:
