@@ -194,7 +194,8 @@ class Feed:
 
     async def _keep_polling(self, poll: Poll) -> None:
         while True:
-            mapped, size = await self._persist(lambda: poll.ask(self.intake.mapper.codes))
-            self.intake.take(mapped, size, time.time_ns())
+            found = await self._persist(lambda: poll.ask(self.intake.mapper.codes))
+            if found is not None:
+                self.intake.take(*found, time.time_ns())
             await self._publisher.room()
             await asyncio.sleep(poll.seconds)

@@ -59,6 +59,9 @@ class BinanceSettings(_Section):
     streams_per_connection: Annotated[int, Field(ge=1, le=1024)] = Field(
         200, description="streams on one connection; the venue allows 1024"
     )
+    books_seconds: Positive = Field(
+        5.0, description="how often bid and ask of symbols that are not followed are asked for over REST"
+    )
 
 
 class KucoinSettings(_Section):

@@ -38,6 +38,7 @@ class Rest:
             web.get("/api/v3/time", self._route(self._time)),
             web.get("/api/v3/exchangeInfo", self._route(self._exchange_info, 20)),
             web.get("/api/v3/ticker/24hr", self._route(self._day, _day_weight)),
+            web.get("/api/v3/ticker/bookTicker", self._route(self._books, _books_weight)),
             web.get("/api/v3/klines", self._route(self._past(binance_history.klines, *_KLINES), 2)),
             web.get("/api/v3/aggTrades", self._route(self._past(binance_history.aggregates, *_AGGREGATES), 4)),
             web.get("/api/v3/trades", self._route(self._past(binance_history.latest, "limit"), 25)),
@@ -116,6 +117,13 @@ class Rest:
         tickers = [_ticker(request, item, self._source.day("binance", item.code), kind) for item in self._chosen(given)]
         return tickers[0] if "symbol" in given else tickers
 
+    def _books(self, request: web.Request) -> Any:
+        given = parameters(request, "symbol", "symbols")
+        if {"symbol", "symbols"} <= given.keys():
+            raise RestError(-1128, "Combination of optional parameters invalid.")
+        books = [_book(item, self._source.day("binance", item.code)) for item in self._chosen(given)]
+        return books[0] if "symbol" in given else books
+
     def _chosen(self, given: dict[str, str]) -> Iterable[Listing]:
         """Return the listings that `symbol` or `symbols` name, all without either."""
         if "symbol" in given:
@@ -162,6 +170,10 @@ def _day_weight(request: web.Request) -> int:
     return 2 if count <= 20 else 40 if count <= 100 else 80
 
 
+def _books_weight(request: web.Request) -> int:
+    return 2 if "symbol" in request.query else 4
+
+
 def _time(request: web.Request, micros: int) -> int:
     return micros if in_microseconds(request) else micros // 1000
 
@@ -194,6 +206,16 @@ def _symbol(listing: Listing, with_sets: bool) -> dict[str, Any]:
     return shown
 
 
+def _book(listing: Listing, day: DayFigures) -> dict[str, Any]:
+    return {
+        "symbol": listing.code,
+        "bidPrice": f"{day.bid or 0:.8f}",
+        "bidQty": f"{day.bid_size or 0:.8f}",
+        "askPrice": f"{day.ask or 0:.8f}",
+        "askQty": f"{day.ask_size or 0:.8f}",
+    }
+
+
 def _ticker(request: web.Request, listing: Listing, day: DayFigures, kind: str) -> dict[str, Any]:
     opened, last = day.open or 0, day.last or 0
     average = day.quote_volume / day.base_volume if day.base_volume else 0
@@ -204,10 +226,7 @@ def _ticker(request: web.Request, listing: Listing, day: DayFigures, kind: str) 
         "weightedAvgPrice": f"{average:.8f}",
         "prevClosePrice": f"{opened:.8f}",
         "lastQty": f"{day.last_size or 0:.8f}",
-        "bidPrice": f"{day.bid or 0:.8f}",
-        "bidQty": f"{day.bid_size or 0:.8f}",
-        "askPrice": f"{day.ask or 0:.8f}",
-        "askQty": f"{day.ask_size or 0:.8f}",
+        **_book(listing, day),
     }
     mini = {
         "symbol": listing.code,

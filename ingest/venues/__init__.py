@@ -154,11 +154,11 @@ class Endpoint(msgspec.Struct, frozen=True):
 class Poll(msgspec.Struct, frozen=True):
     """A question that is asked over REST every so many seconds, for the venue's codes.
 
-    It returns what the answer holds, and the answer's size in bytes.
+    It returns what the answer holds, and the answer's size in bytes; None where nothing had to be asked.
     """
 
     seconds: float
-    ask: Callable[[Codes], Awaitable[tuple[Mapped, int]]]
+    ask: Callable[[Codes], Awaitable[tuple[Mapped, int] | None]]
 
 
 class Venue(Protocol):

@@ -77,7 +77,7 @@ class Market:
         self.peers: list[Peer] = []
         self.tokens: list[str] = []
         self.asked: list[str] = []
-        self.answers: dict[str, Callable[[], web.Response]] = {}
+        self.answers: dict[str, Callable[[], web.Response]] = {"/api/v3/ticker/bookTicker": self._books}
         self.handshake: Callable[[int], web.Response | None] = lambda number: None
         self.symbols = ["BTC-USDT", "ETH-USDT"]
         self.halted: set[str] = set()
@@ -138,6 +138,10 @@ class Market:
         if request.path in self.answers:
             return self.answers[request.path]()
         return web.json_response(self._answer(request.path))
+
+    def _books(self) -> web.Response:
+        book = {"bidPrice": "4", "bidQty": "1", "askPrice": "6", "askQty": "2"}
+        return web.json_response([{"symbol": symbol.replace("-", ""), **book} for symbol in self.symbols])
 
     def _answer(self, path: str) -> Any:
         now = time.time_ns() // 1_000_000

@@ -4,9 +4,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from ingest.venues import Control, Mapped
+from ingest.venues import Codes, Control, Mapped
 from ingest.venues.binance.messages import BinanceMapper
 from market.records import Trade
+from market.symbols import instrument
 from tests.data import MESSAGES, needs_shared
 from tests.ingest.shapes import RECEIVED, binance, codes, socket_messages
 
@@ -101,6 +102,28 @@ def test_one_bad_element_of_an_array_does_not_spoil_the_others() -> None:
     assert [part.symbol for part in found.tickers] == ["BNB-BTC"]
     assert [item.payload for item in found.unmapped] == [json.dumps(MINI | {"c": 1}), "7"]
     assert not found.ignored
+
+
+def test_tickers_of_the_whole_market_are_taken_of_the_symbols_that_are_asked_for() -> None:
+    listed = binance("BNB-BTC", "ETH-BTC", "LTC-BTC")
+    mapper = BinanceMapper(Codes.of(listed, listed[:1], listed[:2]), "aggTrade")
+    minis = [MINI | {"s": item.code} for item in listed]
+    found = wrapped("!miniTicker@arr", minis, mapper)
+    assert [part.symbol for part in found.tickers] == ["BNB-BTC", "ETH-BTC"]
+    # The stream of best bid and ask is ahead of what REST says of a symbol that is followed.
+    book = {"bidPrice": "25.35", "bidQty": "31.2", "askPrice": "0.00000000", "askQty": "0.00000000"}
+    bad = book | {"symbol": "ETHBTC", "bidQty": "x"}
+    found = mapper.map_books(json.dumps([book | {"symbol": item.code} for item in listed] + [bad]).encode(), RECEIVED)
+    (part,) = found.tickers
+    assert (part.symbol, part.event_time) == ("ETH-BTC", RECEIVED // 1000)
+    assert part.values == {"bid_price": "25.35", "bid_size": "31.2", "ask_price": None, "ask_size": None}
+    assert len(found.unmapped) == 1
+    assert len(mapper.map_books(b'{"code":-1003,"msg":"Too many"}', RECEIVED).unmapped) == 1
+
+
+def test_a_symbol_that_is_followed_has_its_ticker_by_the_code_that_is_followed() -> None:
+    old, new = (instrument("binance", code, "A", "B", trading=True) for code in ("OLD", "NEW"))
+    assert Codes.of([old, new], [old], [new]).tickers == {"OLD": "A-B"}
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from ingest.venues import Control, Mapped
+from ingest.venues import Codes, Control, Mapped
 from ingest.venues.kucoin.messages import KucoinMapper
 from market.records import Trade
 from tests.data import MESSAGES, needs_shared
@@ -114,6 +114,23 @@ def test_day_figures_only_fill_in_what_the_socket_gives() -> None:
     }  # fmt: skip
     assert part.fallback["last_price"] == "11328.9"
     assert not found.unmapped
+
+
+def test_tickers_of_the_whole_market_are_taken_of_the_symbols_that_are_asked_for() -> None:
+    listed = kucoin("BTC-USDT", "ETH-USDT", "LTC-USDT")
+    wider = KucoinMapper(Codes.of(listed, listed[:1], listed[:2]))
+    message = {"topic": "/market/ticker:all", "type": "message", "data": TICKER}
+    for item in listed[:2]:
+        (part,) = wider.map_frame(json.dumps(message | {"subject": item.code}).encode(), RECEIVED).tickers
+        assert part.symbol == item.symbol
+    other = wider.map_frame(json.dumps(message | {"subject": "LTC-USDT"}).encode(), RECEIVED)
+    assert (other.tickers, other.whole_market) == ((), True)
+    # A symbol's own topic is not subscribed where it is not followed.
+    own = message | {"topic": "/market/ticker:ETH-USDT", "subject": "trade.ticker"}
+    assert wider.map_frame(json.dumps(own).encode(), RECEIVED).ignored
+    answer = {"data": {"time": 1602832092060, "ticker": [DAY | {"symbol": item.code} for item in listed]}}
+    found = wider.map_day_figures(json.dumps(answer).encode(), RECEIVED)
+    assert [part.symbol for part in found.tickers] == ["BTC-USDT", "ETH-USDT"]
 
 
 def test_day_figures_may_be_null_and_bad_ones_spoil_no_others() -> None:

@@ -5,15 +5,16 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.venues import Mapped, Mapper
+from ingest.venues import Codes, Mapped, Mapper
 from ingest.venues.binance.messages import BinanceMapper
 from ingest.venues.kucoin.messages import KucoinMapper
 from market.records import DeadLetter, encode
 from tests.ingest.shapes import RECEIVED, binance, codes, kucoin
 
+BINANCE = BinanceMapper(Codes.of(binance("BTC-USDT"), (), binance("BTC-USDT")), "aggTrade")
 KUCOIN = KucoinMapper(codes(kucoin("BTC-USDT")))
 MAPPERS: list[Mapper] = [
-    BinanceMapper(codes(binance("BTC-USDT")), "aggTrade"),
+    BINANCE,
     BinanceMapper(codes(binance("BTC-USDT")), "trade"),
     KUCOIN,
 ]
@@ -21,7 +22,7 @@ WORDS = [
     "stream", "data", "e", "E", "s", "a", "p", "q", "f", "l", "T", "m", "M", "t", "b", "B", "A", "u", "id",
     "result", "error", "code", "msg", "c", "o", "h", "v", "topic", "type", "subject", "symbol", "side", "price",
     "size", "tradeId", "sequence", "time", "bestBid", "bestAsk", "bestBidSize", "bestAskSize", "Time",
-    "lastUpdateId", "ticker", "vol",
+    "lastUpdateId", "ticker", "vol", "bidPrice", "bidQty", "askPrice", "askQty",
 ]  # fmt: skip
 VALUES = [
     "aggTrade", "trade", "24hrMiniTicker", "message", "match", "welcome", "ack", "error", "buy", "sell",
@@ -52,8 +53,8 @@ def check(mapped: Mapped) -> None:
 def look(frame: bytes) -> None:
     for mapper in MAPPERS:
         check(mapper.map_frame(frame, RECEIVED))
-    for item in KUCOIN.map_day_figures(frame, RECEIVED).unmapped:
-        assert item.reason
+    for asked in (KUCOIN.map_day_figures(frame, RECEIVED), BINANCE.map_books(frame, RECEIVED)):
+        assert all(item.reason for item in asked.unmapped)
 
 
 @given(st.binary())

@@ -12,7 +12,7 @@ from ingest.feeds import Feed
 from ingest.lists import Lists
 from ingest.tickers import TickerBoard
 from ingest.venues.adapters import adapters
-from market.records import Venue
+from market.records import Ticker, Venue
 from market.settings import load
 from tests.ingest.kafka import eventually
 from tests.ingest.scripted import Collected, Following, Market, Peer, binance_trade
@@ -130,23 +130,29 @@ async def test_tickers_of_what_trades_on_both_venues_are_taken_as_soon_as_both_l
 
     market.script = script
     market.symbols = ["BTC-USDT", "ETH-USDT", "XRP-USDT"]
-    settings = load(**market.settings, symbols="BTC-USDT")
+    where = market.settings
+    settings = load(**where | {"binance": where["binance"] | {"books_seconds": 0.1}}, symbols="BTC-USDT")
     (venue,) = (each for each in adapters(settings) if each.name == "binance")
     lists = Lists(settings.symbols, ["binance", "kucoin"])
     publisher: Any = collected
     board = TickerBoard(0.2)
     feed = Feed(venue, settings, lists=lists, publisher=publisher, board=board)
     task = asyncio.create_task(feed.run())
-    seen: set[str] = set()
+    seen: dict[str, Ticker] = {}
 
-    def heard() -> set[str]:
-        seen.update(ticker.symbol for ticker in board.due(float("inf")))
+    def heard() -> dict[str, Ticker]:
+        seen.update((ticker.symbol, ticker) for ticker in board.due(float("inf")))
         return seen
 
     await eventually(lambda: bool(heard()))
-    assert seen == {"BTC-USDT"}
+    assert seen.keys() == {"BTC-USDT"}
+    assert "/api/v3/ticker/bookTicker" not in market.asked
     lists.report("kucoin", kucoin("BTC-USDT", "ETH-USDT"))
-    await eventually(lambda: heard() == {"BTC-USDT", "ETH-USDT"})
+    # Last prices come by the stream, bid and ask over REST; of what is followed they would come by a stream too.
+    await eventually(lambda: "ETH-USDT" in heard() and seen["ETH-USDT"].ask_price is not None)
+    assert (seen["ETH-USDT"].last_price, seen["ETH-USDT"].bid_price, seen["ETH-USDT"].ask_price) == ("5", "4", "6")
+    assert (seen["BTC-USDT"].last_price, seen["BTC-USDT"].bid_price) == ("5", None)
+    assert seen.keys() == {"BTC-USDT", "ETH-USDT"}
     task.cancel()
     await asyncio.wait((task,))
     await venue.close()

@@ -68,11 +68,28 @@ async def test_exchange_info_tells_assets_and_steps() -> None:
         ("ticker/24hr?type=HUGE", -1139),
         ("ticker/24hr?symbol=BTCUSDT&symbolStatus=HALT", -1220),
         ('ticker/24hr?symbol=BTCUSDT&symbols=["BTCUSDT"]', -1128),
+        ('ticker/bookTicker?symbol=BTCUSDT&symbols=["BTCUSDT"]', -1128),
+        ("ticker/bookTicker?symbol=NOCOIN", -1121),
     ],
 )
 async def test_a_wrong_request_is_refused_with_the_venues_code(path: str, code: int) -> None:
     answer = await get("/api/v3/" + path)
     assert (answer.status_code, answer.json()["code"]) == (400, code)
+
+
+async def test_books_are_of_all_pairs_or_of_those_that_are_named() -> None:
+    answer = await get("/api/v3/ticker/bookTicker")
+    assert [each["symbol"] for each in answer.json()] == ["BTCUSDT", "BCHSVUSDT"]
+    assert answer.headers["X-MBX-USED-WEIGHT-1M"] == "4"
+    answer = await get("/api/v3/ticker/bookTicker?symbol=BTCUSDT")
+    assert answer.json() == {
+        "symbol": "BTCUSDT",
+        "bidPrice": "109.00000000",
+        "bidQty": "1.00000000",
+        "askPrice": "111.00000000",
+        "askQty": "2.00000000",
+    }
+    assert answer.headers["X-MBX-USED-WEIGHT-1M"] == "2"
 
 
 async def test_day_tickers_have_the_figures_in_eight_decimals() -> None:

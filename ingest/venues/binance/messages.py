@@ -81,6 +81,14 @@ class _BookTicker(msgspec.Struct, gc=False):
     A: str
 
 
+class _Book(msgspec.Struct, gc=False, rename="camel"):
+    symbol: str
+    bid_price: str
+    bid_qty: str
+    ask_price: str
+    ask_qty: str
+
+
 class _MiniTicker(msgspec.Struct, gc=False):
     e: Literal["24hrMiniTicker"]
     E: int
@@ -98,6 +106,7 @@ _error = msgspec.json.Decoder(_Error)
 _aggregate = msgspec.json.Decoder(_Aggregate)
 _trade = msgspec.json.Decoder(_Trade)
 _book_ticker = msgspec.json.Decoder(_BookTicker)
+_book = msgspec.json.Decoder(_Book)
 _mini_ticker = msgspec.json.Decoder(_MiniTicker)
 _elements = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -123,6 +132,30 @@ def _reply(envelope: _Envelope) -> Control | None:
     if envelope.code is not None:
         return Control("error", request, envelope.code, envelope.msg)
     return Control("ack", request) if envelope.result else None
+
+
+def _best(bid: str, bid_size: str, ask: str, ask_size: str) -> dict[str, str | None]:
+    bid_price, ask_price = price(bid), price(ask)
+    return {
+        "bid_price": bid_price,
+        "bid_size": amount(bid_size) if bid_price else None,
+        "ask_price": ask_price,
+        "ask_size": amount(ask_size) if ask_price else None,
+    }
+
+
+def _whole_market(channel: str, data: bytes, map_part: Callable[[bytes], TickerPart | None]) -> Mapped:
+    parts: list[TickerPart] = []
+    unmapped: list[Unmapped] = []
+    for element in _elements.decode(data):
+        try:
+            part = map_part(element)
+        except _UNREADABLE as error:
+            unmapped.append(_unmapped(error, element))
+        else:
+            if part is not None:
+                parts.append(part)
+    return Mapped(channel, tickers=parts, unmapped=unmapped, whole_market=True)
 
 
 class BinanceMapper:
@@ -153,6 +186,13 @@ class BinanceMapper:
         except _UNREADABLE as error:
             return Mapped("unknown", unmapped=(_unmapped(error, frame),))
         return self._data(_channel(envelope.stream), envelope.data, receive_time)
+
+    def map_books(self, body: bytes, receive_time: int) -> Mapped:
+        """Map an answer of `/api/v3/ticker/bookTicker`, of symbols that are not followed: the stream has the others."""
+        try:
+            return _whole_market("bookTickers", body, lambda element: self._book_part(element, receive_time))
+        except _UNREADABLE as error:
+            return Mapped("bookTickers", unmapped=(_unmapped(error, body),))
 
     def _data(self, channel: str, data: bytes, receive_time: int) -> Mapped:
         decode = self._by_channel.get(channel)
@@ -217,16 +257,10 @@ class BinanceMapper:
         symbol = self._symbol(item.s)
         if symbol is None:
             return Mapped("bookTicker", ignored=True)
-        bid, ask = price(item.b), price(item.a)
-        values = {
-            "bid_price": bid,
-            "bid_size": amount(item.B) if bid else None,
-            "ask_price": ask,
-            "ask_size": amount(item.A) if ask else None,
-        }
         received = receive_time // 1000
         # The message has no time of its own.
-        return Mapped("bookTicker", tickers=(TickerPart(symbol, received, received, values),))
+        part = TickerPart(symbol, received, received, _best(item.b, item.B, item.a, item.A))
+        return Mapped("bookTicker", tickers=(part,))
 
     def _mini_ticker(self, data: bytes, receive_time: int) -> Mapped:
         if bytes(data).startswith(b"["):
@@ -236,17 +270,15 @@ class BinanceMapper:
 
     def _mini_tickers(self, data: bytes, receive_time: int) -> Mapped:
         """Map `!miniTicker@arr`, each element for itself: one that can't be read does not spoil the others."""
-        parts: list[TickerPart] = []
-        unmapped: list[Unmapped] = []
-        for element in _elements.decode(data):
-            try:
-                part = self._mini_part(element, receive_time)
-            except _UNREADABLE as error:
-                unmapped.append(_unmapped(error, element))
-            else:
-                if part is not None:
-                    parts.append(part)
-        return Mapped("miniTicker", tickers=parts, unmapped=unmapped, whole_market=True)
+        return _whole_market("miniTicker", data, lambda element: self._mini_part(element, receive_time))
+
+    def _book_part(self, data: bytes, receive_time: int) -> TickerPart | None:
+        item = _book.decode(data)
+        symbol = None if item.symbol in self.codes.followed else self.codes.tickers.get(item.symbol)
+        if symbol is None:
+            return None
+        received = receive_time // 1000
+        return TickerPart(symbol, received, received, _best(item.bid_price, item.bid_qty, item.ask_price, item.ask_qty))
 
     def _mini_part(self, data: bytes, receive_time: int) -> TickerPart | None:
         item = _mini_ticker.decode(data)

@@ -183,6 +183,10 @@ class BinanceRest:
         path = f"/api/v3/historicalTrades?{query}"
         return await self._read(path, lambda body: parse_trades(body, item.symbol, received))
 
+    async def books(self) -> bytes:
+        """Return the body of an answer of `/api/v3/ticker/bookTicker`: best bid and ask of every pair."""
+        return await self._read("/api/v3/ticker/bookTicker", lambda body: body)
+
     async def time(self) -> int:
         """Return the venue's time, in microseconds since the epoch."""
         return await self._read("/api/v3/time", parse_time)
