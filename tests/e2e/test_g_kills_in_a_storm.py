@@ -19,6 +19,8 @@ PARTS = ("taskmanager-1", "jobmanager", "kafka", "postgres", "sequencer", "inges
 # The first six kill each part alone; the others kill two at once.
 ROUNDS = int(os.environ.get("KILL_ROUNDS", "7"))
 SPEED = 4
+# Of market time; at that speed a round takes some four minutes of it, and twice as long at most.
+HOURS = max(1, ROUNDS * 8 / 60)
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ def storm(stacks: Stacks) -> Stack:
     )
     now = stack.market()["clock"]
     symbols = [row[0] for row in stack.query("select distinct symbol from ticker")]
-    faults = script(1, now, now + 3_600_000_000, symbols, dict.fromkeys(KINDS, 12))
+    faults = script(1, now, now + round(HOURS * 3_600_000_000), symbols, dict.fromkeys(KINDS, round(HOURS * 12)))
     post(f"http://127.0.0.1:{PORTS['MARKET']}/-/faults", encode(faults))
     return stack
 
