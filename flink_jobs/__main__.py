@@ -4,11 +4,11 @@ import sys
 
 import msgspec
 
-from flink_jobs import candles, feed, rollups, tickers
+from flink_jobs import candles, feed, reconciliation, rollups, tickers
 from flink_jobs.plan import fingerprint
 from market.settings import load
 
-JOBS = (candles.JOB, rollups.JOB, tickers.JOB, feed.JOB)
+JOBS = (candles.JOB, rollups.JOB, reconciliation.JOB, tickers.JOB, feed.JOB)
 
 
 def main(arguments: list[str]) -> int:

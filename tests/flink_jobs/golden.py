@@ -10,18 +10,20 @@ from typing import Any
 import msgspec
 from pyflink.common import RowKind
 
-from flink_jobs import candles, feed, rollups, tickers
+from flink_jobs import candles, feed, reconciliation, rollups, tickers
 from flink_jobs.plan import SQL, Job, configuration, statements, values
 from flink_jobs.submit import environment
 from market.records import GapMark, VenueCandle
 from market.settings import Settings
 
 FOLDER = Path(__file__).parent / "golden"
-JOBS = (candles.JOB, rollups.JOB, tickers.JOB, feed.JOB)
+JOBS = (candles.JOB, rollups.JOB, reconciliation.JOB, tickers.JOB, feed.JOB)
 _CREATED = re.compile(r"^create (table|view) (\w+)", re.MULTILINE)
 _TOPICS = re.compile(r"'connector' = 'kafka',\s+'topic' = '([\w;]+)'")
 _CONNECTOR = re.compile(r"\) with \(.*\)\s*$", re.DOTALL)
 _COLUMN = re.compile(r"^\s+`?(\w+)`? (?:string|bigint|int|boolean|decimal|timestamp)", re.MULTILINE)
+# Of views that change rows: how many columns at their beginning tell one row from another.
+_KEYS = {"second_candle": 3, "minute_candle": 3, "rolled_candle": 4, "compared_minute": 2, "counted_hour": 3}
 _TIME = re.compile(r"^\d{4}-\d\d-\d\dT")
 
 # What the topics hold that one table reads together. `behind` is there only where a trade came out of order.
@@ -109,8 +111,8 @@ def run(view: str, golden: Golden, folder: Path, options: dict[str, str], *, str
 
 
 def _key_columns(view: str) -> int | None:
-    """Return how many columns at the beginning of a row are its key: of a candle's, all up to its start."""
-    return 4 if view == "rolled_candle" else 3 if "candle" in view else None
+    """Return how many columns at the beginning of a row are its key; None where rows never change."""
+    return _KEYS.get(view)
 
 
 def _write(ddl: str, rows: dict[str, list[list[Any]]], target: Path) -> None:

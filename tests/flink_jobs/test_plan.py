@@ -99,5 +99,5 @@ def test_a_value_that_nobody_gives_is_an_error() -> None:
 def test_the_list_names_each_job_with_its_fingerprint() -> None:
     answer = subprocess.run([sys.executable, "-m", "flink_jobs", "list"], cwd=ROOT, capture_output=True, check=True)
     listed = msgspec.json.decode(answer.stdout)
-    assert [item["name"] for item in listed] == ["candles", "rollups", "tickers", "feed"]
+    assert [item["name"] for item in listed] == ["candles", "rollups", "reconciliation", "tickers", "feed"]
     assert all(len(item["fingerprint"]) == 64 for item in listed)
