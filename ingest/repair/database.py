@@ -107,15 +107,14 @@ class Database:
         await self._do(write)
 
     async def store(self, candles: Sequence[VenueCandle]) -> None:
-        """Write candles of one venue and symbol, in order, and make the coarser ones anew that they are part of."""
+        """Write candles of one venue and symbol, in order, and make anew what is made of them."""
 
         async def write(connection: psycopg.AsyncConnection) -> None:
             first, last = candles[0], candles[-1]
+            span = [moment(first.start_time), moment(last.start_time + 60_000_000)]
             await connection.execute("select store_venue_candles(%s::jsonb)", [msgspec.json.encode(candles).decode()])
-            await connection.execute(
-                "select recompute_candles(%s, %s, %s, %s)",
-                [first.venue, first.symbol, moment(first.start_time), moment(last.start_time + 60_000_000)],
-            )
+            await connection.execute("select recompute_candles(%s, %s, %s, %s)", [first.venue, first.symbol, *span])
+            await connection.execute("select recompute_reconciliation(%s, %s, %s)", [first.symbol, *span])
 
         if candles:
             await self._do(write)
