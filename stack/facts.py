@@ -27,6 +27,7 @@ GROWTH_WINDOW = 3600.0
 GROWTH_LEAST = 300.0
 _DAY = 86_400.0
 _MEASURE_SECONDS = 30.0
+_CLASHES_SECONDS = 15.0
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -36,6 +37,8 @@ class Facts(msgspec.Struct, frozen=True):
     market_now: int | None = None
     freshness_seconds: float | None = None
     disk_days_left: float | None = None
+    suspected_clashes: tuple[str, ...] = ()
+    """Symbols that seem to be two coins: the venues' prices are a factor apart."""
 
 
 class Growth:
@@ -121,6 +124,8 @@ class Watch:
         self._seen: int | None = None
         self._growth = Growth()
         self._days_left: float | None = None
+        self._clashes: tuple[str, ...] = ()
+        self._clashes_due = 0.0
         self._stopping = threading.Event()
         self._database = threading.Event()
         self.facts = Facts()
@@ -143,7 +148,8 @@ class Watch:
             healths = list(self._healths())
             self._seen = newest_event_time(healths) or self._seen
             counted, gaps = self._asked()
-            self.facts = Facts(venues(healths, gaps), self._seen, freshness(self._seen, counted), self._days_left)
+            fresh = freshness(self._seen, counted)
+            self.facts = Facts(venues(healths, gaps), self._seen, fresh, self._days_left, self._clashes)
         if self._connection is not None:
             self._connection.close()
 
@@ -168,12 +174,22 @@ class Watch:
                 )
             row = self._connection.execute("select newest_trade_counted()").fetchone()
             gaps = self._connection.execute("select venue, count(*) from gap where closed is null group by venue")
+            if time.monotonic() >= self._clashes_due:
+                self._look_for_clashes(self._connection)
             return row[0] if row else None, dict(gaps.fetchall())
         except (psycopg.Error, StackError) as error:
             log.debug("the database does not tell what is counted: %s", error)
             if self._connection is not None:
                 self._connection.close()
             return None, {}
+
+    def _look_for_clashes(self, connection: psycopg.Connection) -> None:
+        self._clashes_due = time.monotonic() + _CLASHES_SECONDS
+        query = "select symbol from reconciliation_live where state = 'suspected_clash' order by symbol"
+        found = tuple(symbol for (symbol,) in connection.execute(query))
+        for symbol in sorted(set(found) - set(self._clashes)):
+            log.warning("%s: the venues' prices are so far apart that these are two coins; it is left out", symbol)
+        self._clashes = found
 
     def _measure(self) -> None:
         while not self._stopping.is_set():

@@ -19,6 +19,7 @@ NOTHING: dict[str, Any] = {
     "venues": {},
     "freshness_seconds": None,
     "disk_days_left": None,
+    "suspected_clashes": [],
 }
 """The status where nothing runs."""
 
@@ -50,6 +51,7 @@ def compose(
         "venues": facts.venues,
         "freshness_seconds": facts.freshness_seconds,
         "disk_days_left": None if facts.disk_days_left is None else round(facts.disk_days_left, 1),
+        "suspected_clashes": list(facts.suspected_clashes),
     }
 
 
@@ -122,6 +124,9 @@ def shown(status: dict[str, Any]) -> Group:
     if status.get("phase") not in (None, "running"):
         lines.insert(1, f"phase      {status['phase']} {status.get('doing', '')}".rstrip())
     notes = [Text(note, "dim") for note in _notes(status)]
+    if status.get("suspected_clashes"):
+        names = ", ".join(status["suspected_clashes"])
+        notes.append(Text(f"left out, since prices say that these are two coins of one name: {names}", "red"))
     return Group("\n".join(lines), "", _parts_table(status), *notes, "", _venues_table(status))
 
 

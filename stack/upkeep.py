@@ -44,6 +44,7 @@ def maintain(settings: Settings, state: State, market_now: int) -> None:
                 "select maintain_partitions(%s, %s::jsonb)",
                 [now, msgspec.json.encode(keep(settings.postgres)).decode()],
             )
+            connection.execute("select forget_reconciliation(%s)", [settings.postgres.keep_1m_days])
     except psycopg.Error as error:
         raise StackError(f"The partitions cannot be maintained: {str(error).strip()}") from error
 
