@@ -121,6 +121,23 @@ def cluster(settings: Settings) -> Iterator[Cluster]:
 
 
 @contextmanager
+def database(settings: Settings) -> Iterator[None]:
+    """Run Postgres alone within the block, with all tables, empty at first.
+
+    Raises:
+        BenchError: it does not start.
+        StackError: something that it is made of is missing.
+    """
+    state = State.for_settings(settings)
+    state.create()
+    part = postgres.part(settings, state)
+    with _running(part, state):
+        wait_for(f"{part.name} answers", lambda: part.ready() is None, _SECONDS)
+        migrate(settings, state)
+        yield
+
+
+@contextmanager
 def _running(part: Part, state: State) -> Iterator[None]:
     part.prepare()
     child = Child(part, f"{state.root}/{part.name}", state.logs / f"{part.name}.log", lambda: None)

@@ -275,14 +275,9 @@ comment on column reconciliation_live.now is 'The market''s now: the newest time
 
 create function minutes_touched(gaps tstzmultirange, from_time timestamptz, to_time timestamptz) returns bigint
 language sql immutable parallel safe as $$
-    select case
-        when $1 && tstzrange($2, $3) then (
-            select count(*)
-            from generate_series($2, $3 - interval '1 minute', interval '1 minute') as minute
-            where $1 && tstzrange(minute, minute + interval '1 minute')
-        )
-        else 0
-    end
+    select count(*)
+    from generate_series($2, $3 - interval '1 minute', interval '1 minute') as minute
+    where $1 && tstzrange(minute, minute + interval '1 minute')
 $$;
 
 comment on function minutes_touched is 'How many minutes from `from_time` to before `to_time` a gap touches.';
@@ -290,16 +285,34 @@ comment on function minutes_touched is 'How many minutes from `from_time` to bef
 -- An hour in which a venue gave nothing has no row of its own, so the hours are made up. Which symbols there are, and
 -- since when, is told by what was counted.
 create view completeness as
-with told as (
-    select
-        venue,
-        symbol,
-        min(start_time) as since
-    from hour_fact
-    group by venue, symbol
+-- Found by a step in the index each: there are few symbols, and many hours.
+with recursive told (venue, symbol, since) as (
+    (
+        select
+            venue,
+            symbol,
+            start_time
+        from hour_fact
+        order by venue, symbol, start_time
+        limit 1
+    )
+    union all
+    select next.*
+    from told
+    cross join
+        lateral ( -- noqa: ST05
+            select
+                fact.venue,
+                fact.symbol,
+                fact.start_time
+            from hour_fact as fact
+            where (fact.venue, fact.symbol) > (told.venue, told.symbol)
+            order by fact.venue, fact.symbol, fact.start_time
+            limit 1
+        ) as next
 ),
 
-series as (
+series as materialized (
     select
         told.venue,
         told.symbol,
@@ -319,22 +332,37 @@ hour as (
 
 counted as (
     select
-        series.venue,
-        series.symbol,
+        found.venue,
+        found.symbol,
         hour.start_time,
         -- Of the hour that runs, the minutes that have begun.
         least(
             60,
             cast(extract(epoch from date_trunc('minute', clock.now) - hour.start_time) as bigint) / 60 + 1
         ) as minutes_expected,
-        coalesce(fact.minutes_traded, 0) as minutes_traded,
-        coalesce(fact.minutes_repaired, 0) as minutes_repaired,
-        series.open_gaps
-    from series
-    inner join hour on series.since <= hour.start_time
+        found.minutes_traded,
+        found.minutes_repaired,
+        found.open_gaps
+    from hour
     cross join newest_trade_counted() as clock (now)
-    left join hour_fact as fact
-        on series.venue = fact.venue and series.symbol = fact.symbol and hour.start_time = fact.start_time
+    -- Hour by hour, so that a reader of a week does not read all others.
+    cross join
+        lateral (
+            select
+                series.venue,
+                series.symbol,
+                series.open_gaps,
+                coalesce(fact.minutes_traded, 0) as minutes_traded,
+                coalesce(fact.minutes_repaired, 0) as minutes_repaired
+            from series
+            left join hour_fact as fact
+                on
+                    fact.start_time = hour.start_time
+                    and series.venue = fact.venue
+                    and series.symbol = fact.symbol
+            where series.since <= hour.start_time
+            offset 0
+        ) as found
 )
 
 select
@@ -349,10 +377,14 @@ select
 from counted
 cross join lateral ( -- noqa: ST05
     select
-        least(
-            counted.minutes_expected - counted.minutes_traded,
-            coalesce(minutes_touched(counted.open_gaps, counted.start_time, counted.start_time + interval '1 hour'), 0)
-        ) as minutes
+        case
+            when counted.open_gaps && tstzrange(counted.start_time, counted.start_time + interval '1 hour')
+                then least(
+                    counted.minutes_expected - counted.minutes_traded,
+                    minutes_touched(counted.open_gaps, counted.start_time, counted.start_time + interval '1 hour')
+                )
+            else 0
+        end as minutes
 ) as missed;
 
 comment on view completeness is
