@@ -8,11 +8,18 @@ fell into the same second of a symbol.
 import itertools
 import random
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from confluent_kafka import Producer
 
 from ingest.publisher import producer_config
+from ingest.venues import Codes, Mapper
+from ingest.venues.binance.messages import BinanceMapper
+from ingest.venues.kucoin.messages import KucoinMapper
+from market import recordings
+from market.records import Venue, encode
 from market.settings import Settings
+from market.symbols import instrument
 from market.topics import TRADES
 
 SECOND = 1_000_000
@@ -56,18 +63,41 @@ def trades(symbols: int, rate: float, seed: int = 1) -> Iterator[tuple[str, str]
             )
 
 
+def of_candles(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Return the trades that give a file's candles, in order of time, each as symbol and JSON, as ingest maps them.
+
+    Raises:
+        RecordingError: the file holds no candles, or cannot be read.
+    """
+    listed = {(frame.venue, frame.symbol) for frame in recordings.read(path) if frame.symbol is not None}
+    mappers = {
+        venue: _mapper(venue, [symbol for where, symbol in sorted(listed) if where == venue]) for venue, _ in listed
+    }
+    for frame in recordings.read(path):
+        for trade in mappers[frame.venue].map_frame(frame.text.encode(), frame.receive_time).trades:
+            yield trade.symbol, encode(trade)
+
+
+def _mapper(venue: Venue, symbols: list[str]) -> Mapper:
+    pairs = [(symbol if venue == "kucoin" else symbol.replace("-", ""), *symbol.split("-")) for symbol in symbols]
+    followed = [instrument(venue, code, base, quote, trading=True) for code, base, quote in pairs]
+    codes = Codes.of(followed, followed)
+    return KucoinMapper(codes) if venue == "kucoin" else BinanceMapper(codes, "aggTrade")
+
+
 def _plain(number: int, decimals: int) -> str:
     whole, part = divmod(number, 10**decimals)
     return f"{whole}.{part:0{decimals}d}".rstrip("0").rstrip(".")
 
 
-def put(settings: Settings, some: Iterable[tuple[str, str]]) -> None:
-    """Write trades to the topic `trades`, each symbol to the partition that the sequencer would choose.
+def put(settings: Settings, some: Iterable[tuple[str, str | bytes]]) -> int:
+    """Write trades to `trades`, each symbol to the partition that the sequencer would choose; return how many.
 
     Raises:
         AssertionError: the broker did not take all of them.
     """
     producer = Producer(producer_config(settings))
+    written = 0
     for symbol, value in some:
         while True:
             try:
@@ -75,4 +105,6 @@ def put(settings: Settings, some: Iterable[tuple[str, str]]) -> None:
                 break
             except BufferError:
                 producer.poll(0.1)
+        written += 1
     assert producer.flush(60) == 0
+    return written

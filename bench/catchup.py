@@ -4,11 +4,16 @@ As after an outage: the jobs have run for a while and are stopped with a savepoi
 venues come to lie in `trades`. On one cluster, one after the other: a job that only reads and decodes all of them; then
 the jobs `candles` and `rollups`, resumed, until Postgres holds the candles of all intervals with every trade in them.
 The first is done twice, and its second time counts: no part runs cold in either.
+
+With `--candles FILE` the trades are those that give the candles of that file, all of them, and the job that sets the
+venues against each other runs, too.
 """
 
 import os
+import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -22,8 +27,9 @@ from bench import _backlog
 from bench._cluster import Cluster, cluster
 from bench._host import Host, Load
 from bench._processes import BenchError, settings_for, wait_for
-from flink_jobs import candles, rollups
+from flink_jobs import candles, reconciliation, rollups
 from flink_jobs.plan import statements, values
+from market.frames import RecordingError
 from market.intervals import INTERVALS
 from market.settings import Settings, SettingsError
 from stack.errors import StackError
@@ -34,6 +40,8 @@ TARGET = 0.4
 """The least share of the rate of reading alone."""
 _SQL = Path(__file__).parent / "sql"
 _SECONDS = 900.0
+_FIRST_OF_CANDLES = 20_000
+_RECONCILED = "select sum(coalesce(binance_trade_count, 0) + coalesce(kucoin_trade_count, 0)) from minute_fact"
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -43,11 +51,13 @@ class Report(msgspec.Struct, frozen=True):
     before: Load
     after: Load
     trades: int
+    seconds: float
+    """From when the jobs ran until all was in Postgres."""
     read_rate: float
     rate: float
     share: float
     rows: dict[str, int]
-    """Candles in Postgres, by interval."""
+    """Candles in Postgres, by interval; and `reconciled`, minutes of both venues side by side."""
     state_mib: dict[str, float]
     """Size of a job's checkpoint once all is counted."""
 
@@ -73,7 +83,7 @@ class Jobs:
 
     def go(self) -> float:
         """Submit them, where they were stopped from there on; return when all of `candles` ran."""
-        for job in (rollups.JOB, candles.JOB):
+        for job in (reconciliation.JOB, rollups.JOB, candles.JOB):
             self._ids[job.name] = self._on.submit(job, self._savepoints.get(job.name))
         return self._on.running_since(self._ids["candles"])
 
@@ -91,35 +101,44 @@ class Jobs:
                 row = connection.execute(query, (interval,)).fetchone()
                 return row is not None and row[0] == trades
 
+            def reconciled() -> bool:
+                row = connection.execute(_RECONCILED).fetchone()
+                return row is not None and row[0] == trades
+
             # The day is there last, and is the cheapest to be asked for.
             for interval in reversed(INTERVALS):
                 wait_for(f"every trade is in the candles of {interval}", lambda i=interval: whole(i), _SECONDS, 0.2)  # type: ignore[misc]
+            wait_for("every trade is in the minutes that are compared", reconciled, _SECONDS, 0.2)
             ended = time.time()
             rows: dict[str, int] = dict(connection.execute("select interval, count(*) from candle group by interval"))
-        return ended, {interval: rows[interval] for interval in INTERVALS}
+            row = connection.execute("select count(*) from minute_fact").fetchone()
+        return ended, {interval: rows[interval] for interval in INTERVALS} | {"reconciled": row[0] if row else 0}
 
     def state_mib(self) -> dict[str, float]:
         """Return the size of each job's next checkpoint."""
         return {name: round(self._on.state_bytes(job_id) / (1 << 20), 1) for name, job_id in self._ids.items()}
 
 
-def measure(settings: Settings, trades: int, symbols: int, rate: float, console: Console) -> Report:
-    """Measure on a cluster of its own.
+def measure(
+    settings: Settings, stream: Iterator[tuple[str, str | bytes]], earlier: int, trades: int, console: Console
+) -> Report:
+    """Measure on a cluster of its own: with so many `earlier` trades of the stream before, then `trades`, or the rest.
 
     Raises:
+        RecordingError: the stream is of a file that cannot be read.
         BenchError: something does not start, or candles are not made in time.
         StackError: something that the cluster is made of is missing.
     """
     console.print("starting Postgres, Kafka and Flink", style="dim")
     with cluster(settings) as on:
-        stream, earlier, jobs = _backlog.trades(symbols, rate), trades // 10, Jobs(on)
+        jobs = Jobs(on)
         console.print(f"making candles of {earlier:,} trades, so that nothing is cold", style="dim")
         _backlog.put(on.settings, islice(stream, earlier))
         jobs.go()
         jobs.counted(earlier)
         jobs.stop()
-        console.print(f"putting {trades:,} trades into Kafka", style="dim")
-        _backlog.put(on.settings, islice(stream, trades))
+        console.print("putting the trades that wait into Kafka", style="dim")
+        trades = _backlog.put(on.settings, islice(stream, trades))
         console.print("reading them alone, twice", style="dim")
         read(on, earlier + trades)
         before = Load.now()
@@ -129,15 +148,19 @@ def measure(settings: Settings, trades: int, symbols: int, rate: float, console:
         ended, rows = jobs.counted(earlier + trades)
         made = trades / (ended - began)
         return Report(
-            host=Host.here(), before=before, after=Load.now(), trades=trades, read_rate=round(read_rate),
-            rate=round(made), share=round(made / read_rate, 3), rows=rows, state_mib=jobs.state_mib(),
+            host=Host.here(), before=before, after=Load.now(), trades=trades,
+            seconds=round(ended - began, 1), read_rate=round(read_rate), rate=round(made),
+            share=round(made / read_rate, 3), rows=rows, state_mib=jobs.state_mib(),
         )  # fmt: skip
 
 
 def show(report: Report, console: Console) -> None:
     """Print the report."""
     console.print(f"read and decoded only: {report.read_rate:,.0f} trades a second")
-    console.print(f"to candles of all intervals in Postgres: {report.rate:,.0f} trades a second")
+    console.print(
+        f"to candles of all intervals in Postgres: {report.rate:,.0f} trades a second; {report.trades:,} trades in "
+        f"{report.seconds:,.1f} s"
+    )
     console.print("rows: " + ", ".join(f"{number:,} of {interval}" for interval, number in report.rows.items()))
     console.print("state: " + ", ".join(f"{name} {size:,.1f} MiB" for name, size in report.state_mib.items()))
     console.print(f"{report.host}")
@@ -155,6 +178,9 @@ def main(
     trades: Annotated[int, typer.Option(min=1000, help="how many trades wait")] = 2_000_000,
     symbols: Annotated[int, typer.Option(min=1, max=1000, help="symbols, on both venues")] = 200,
     rate: Annotated[float, typer.Option(min=1, help="trades a second of the market's time")] = 2_000.0,
+    of_candles: Annotated[
+        Path | None, typer.Option("--candles", exists=True, help="the trades of a file of candles, all of them")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print everything as JSON")] = False,
 ) -> None:
     """Measure the catch-up; exit 1 where it is slower than is wanted."""
@@ -163,8 +189,12 @@ def main(
         # Postgres may run as another user, who has to get through.
         Path(name).chmod(0o755)
         try:
-            report = measure(settings_for(Path(name) / "state"), trades, symbols, rate, console)
-        except (BenchError, StackError, SettingsError) as error:
+            own = settings_for(Path(name) / "state")
+            if of_candles is None:
+                report = measure(own, _backlog.trades(symbols, rate), trades // 10, trades, console)
+            else:
+                report = measure(own, _backlog.of_candles(of_candles), _FIRST_OF_CANDLES, sys.maxsize, console)
+        except (BenchError, RecordingError, StackError, SettingsError) as error:
             console.print(f"[red]{error}[/red]")
             raise typer.Exit(1) from error
     if as_json:
