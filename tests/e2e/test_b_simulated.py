@@ -72,6 +72,11 @@ def test_every_symbol_of_both_venues_gets_a_whole_ticker(simulated: Stack) -> No
     )
 
 
+def test_what_both_venues_list_is_there_for_readers(simulated: Stack) -> None:
+    listed = "select count(*) from instrument where status = 'trading' and symbol = base || '-' || quote"
+    eventually("all pairs", lambda: simulated.query(listed) == [[str(2 * len(MAJORS))]], 60)
+
+
 def test_candles_move_while_one_looks(simulated: Stack) -> None:
     (before,) = simulated.query("select sum(version) from candle where interval = '1m'")
     eventually(
