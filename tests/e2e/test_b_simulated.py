@@ -7,6 +7,7 @@ import psutil
 import pytest
 
 from market.symbols import MAJORS
+from tests.e2e.compared import uncompared
 from tests.e2e.topics import newest
 from tests.stacks import Stack, Stacks, eventually
 
@@ -75,6 +76,37 @@ def test_every_symbol_of_both_venues_gets_a_whole_ticker(simulated: Stack) -> No
 def test_what_both_venues_list_is_there_for_readers(simulated: Stack) -> None:
     listed = "select count(*) from instrument where status = 'trading' and symbol = base || '-' || quote"
     eventually("all pairs", lambda: simulated.query(listed) == [[str(2 * len(MAJORS))]], 60)
+
+
+def test_both_venues_are_set_against_each_other_as_they_move(simulated: Stack) -> None:
+    settled = (
+        "select count(*) from reconciliation where start_time >= newest_trade_counted() - interval '3 minutes'"
+        " and quality = 'both' and state = 'agreed' having count(distinct symbol) > 0"
+    )
+    eventually("minutes are judged", lambda: bool(simulated.query(settled)), 240)
+    eventually("they are compared by what their candles say", lambda: not uncompared(simulated), 120)
+    live = (
+        "select symbol from reconciliation_live where state = 'agreed' and mid_divergence_bps is not null"
+        " and greatest(binance_age, kucoin_age) < interval '60 seconds'"
+    )
+    eventually("all symbols are compared now", lambda: {row[0] for row in simulated.query(live)} == set(MAJORS), 60)
+    complete = "select distinct minutes_missing from completeness where start_time < now() - interval '2 hours'"
+    eventually("no hour lacks anything", lambda: simulated.query(complete) == [["0"]], 60)
+
+
+def test_prices_that_are_of_two_coins_are_told_of_loudly(simulated: Stack) -> None:
+    with simulated.connect("owner") as connection:
+        connection.execute(
+            "insert into reconciliation_threshold (symbol, valid_from, diverged_bps, clash_factor)"
+            " values ('BTC-USDT', '2000-01-01', 50, 1.00000000001)"
+        )
+    try:
+        clashes = ["BTC-USDT"]
+        eventually("the status says so", lambda: simulated.seen().get("suspected_clashes") == clashes, 60)
+        assert "two coins of one name: BTC-USDT" in simulated.command("status").stdout
+    finally:
+        with simulated.connect("owner") as connection:
+            connection.execute("delete from reconciliation_threshold where symbol = 'BTC-USDT'")
 
 
 def test_candles_move_while_one_looks(simulated: Stack) -> None:

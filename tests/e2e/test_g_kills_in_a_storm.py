@@ -11,6 +11,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from replay.faults import KINDS, encode, script
+from tests.e2e.compared import uncompared
 from tests.stacks import PORTS, Stack, Stacks, eventually
 
 pytestmark = [pytest.mark.stack, pytest.mark.long]
@@ -82,3 +83,4 @@ def test_whatever_is_killed_in_a_storm_every_closed_candle_is_what_the_trades_ma
         print(f"round {number + 1}: {' and '.join(names)} killed, all healthy after {seconds:.1f} s")  # noqa: T201
         assert verified.returncode == 0, f"{names} were killed: {verified.stdout[-3000:]}{verified.stderr[-2000:]}"
         assert json.loads(verified.stdout)["compared"] > 0
+        eventually("the venues are compared by what their candles say", lambda: not uncompared(storm), 60)
