@@ -60,7 +60,8 @@ class Job(msgspec.Struct, frozen=True):
     """A job: its name, and its tables and views in the order in which they are created.
 
     The statement that it runs is `jobs/<name>.sql`. `parallel` is false where one task does. `options` are Flink's own,
-    over those that all jobs have.
+    over those that all jobs have. It gathers rows for `gather_ms` at least, or as long as the settings say, before it
+    aggregates them.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Job(msgspec.Struct, frozen=True):
     views: tuple[str | Filled, ...]
     parallel: bool = True
     options: dict[str, str] = {}
+    gather_ms: int = 0
 
     def uses(self) -> list[Filled]:
         """Return the job's files in the order in which they are executed: paths below `sql/flink`, own values."""
@@ -109,7 +111,7 @@ def configuration(job: Job, settings: Settings) -> dict[str, str]:
     return {
         **_CONFIGURATION,
         **job.options,
-        "table.exec.mini-batch.allow-latency": f"{settings.flink.mini_batch_ms} ms",
+        "table.exec.mini-batch.allow-latency": f"{max(job.gather_ms, settings.flink.mini_batch_ms)} ms",
         "table.exec.state.ttl": f"{settings.flink.state_hours:g} h",
         "parallelism.default": str(settings.flink.parallelism if job.parallel else 1),
         "pipeline.name": job.name,

@@ -10,6 +10,8 @@ JOB = Job(
     options={"table.optimizer.agg-phase-strategy": "ONE_PHASE"},
     # Rows of one symbol are written by one connection, or what fills its idle minutes could wait for the other.
     parallel=False,
+    # Only closed minutes are looked at: both venues' changes of a second are one.
+    gather_ms=1000,
 )
 
 if __name__ == "__main__":

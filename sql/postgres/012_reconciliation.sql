@@ -149,8 +149,8 @@ cross join
                 else 'idle'
             end as state
     ) as judged
--- A minute has closed when a second has passed since its end.
-where fact.start_time <= (select newest_trade_counted()) - interval '61 seconds';
+-- A minute has closed when a second has passed since its end; the job that writes facts takes a few more.
+where fact.start_time <= (select newest_trade_counted()) - interval '65 seconds';
 
 comment on view reconciliation is
 'Both venues against each other in every closed minute since the symbol''s first: what both said, how far they are

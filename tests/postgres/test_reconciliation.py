@@ -83,9 +83,9 @@ def test_both_venues_stand_side_by_side_with_one_price_weighted_by_volume(writer
 
 def test_a_minute_is_shown_when_it_has_closed(writer: psycopg.Connection) -> None:
     now = START + timedelta(days=1)
-    tell(writer, (1, 1), (1, 1), now - 61 * SECOND)
-    tell(writer, (1, 1), (1, 1), now - 60 * SECOND)
-    assert rows(writer, "select start_time from reconciliation") == [(now - 61 * SECOND,)]
+    tell(writer, (1, 1), (1, 1), now - 65 * SECOND)
+    tell(writer, (1, 1), (1, 1), now - 64 * SECOND)
+    assert rows(writer, "select start_time from reconciliation") == [(now - 65 * SECOND,)]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,6 @@ create table hour_fact (
     'username' = 'pricebraid_writer',
     'password' = '${postgres_password}',
     'table-name' = 'hour_fact',
-    'sink.buffer-flush.interval' = '${ticker_flush_ms} ms',
+    'sink.buffer-flush.interval' = '1 s',
     'sink.buffer-flush.max-rows' = '2000'
 )

@@ -24,6 +24,6 @@ create table minute_fact (
     'username' = 'pricebraid_writer',
     'password' = '${postgres_password}',
     'table-name' = 'minute_fact',
-    'sink.buffer-flush.interval' = '${ticker_flush_ms} ms',
+    'sink.buffer-flush.interval' = '1 s',
     'sink.buffer-flush.max-rows' = '2000'
 )
