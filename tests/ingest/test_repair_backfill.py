@@ -38,6 +38,17 @@ def starts(database: Postgres, interval: str = "1m", venue: str = "kucoin") -> l
     return [row[0] for row in rows]
 
 
+def compared(database: Postgres) -> tuple[list[int], int]:
+    """Return the minutes in which KuCoin is compared, and how many its hours count."""
+    with database.connect() as connection:
+        minutes = connection.execute(
+            "select extract(epoch from start_time)::bigint * 1000000 from minute_fact"
+            " where kucoin_close is not null order by start_time"
+        ).fetchall()
+        row = connection.execute("select sum(minutes_repaired) from hour_fact").fetchone()
+    return [minute for (minute,) in minutes], row[0] if row else 0
+
+
 def progress(database: Postgres) -> int:
     with database.connect() as connection:
         row = connection.execute("select count(*) from repair_progress").fetchone()
@@ -66,6 +77,7 @@ async def test_old_minutes_go_to_the_database_with_all_coarser_ones_and_newer_on
     assert starts(database) == list(old)
     assert starts(database, "1h") == [CUTOFF - 60 * MINUTE]
     assert starts(database, "1d") == [CUTOFF - DAY]
+    assert compared(database) == (list(old), len(old))
     assert [item["start_time"] for item in sent] == list(new)
     assert not any(item["supersedes"] for item in sent)
     # It is done, so that asking for the range again fetches it again.
