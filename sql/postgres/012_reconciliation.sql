@@ -357,11 +357,11 @@ counted as (
             from series
             left join hour_fact as fact
                 on
-                    fact.start_time = hour.start_time
+                    hour.start_time = fact.start_time
                     and series.venue = fact.venue
                     and series.symbol = fact.symbol
             where series.since <= hour.start_time
-            offset 0
+            offset 0 -- noqa: AM09
         ) as found
 )
 
