@@ -200,6 +200,9 @@ class PostgresSettings(_Section):
     host: str = Field("127.0.0.1", description="the server's address")
     database: str = Field("pricebraid", description="the database's name")
     writer_password: str = Field("", repr=False, description="password of `pricebraid_writer`; set under `up`")
+    reader_timeout_seconds: Annotated[float, Field(gt=0, le=86400)] = Field(
+        30.0, description="a statement of `pricebraid_reader` is cut after so long, unless its session says otherwise"
+    )
     keep_1s_days: Positive = Field(3.0, description="days that 1-second candles are kept")
     keep_1m_days: Positive = Field(400.0, description="days that 1-minute candles are kept")
     keep_5m_days: Positive = Field(800.0, description="days that 5-minute candles are kept")

@@ -124,6 +124,10 @@ def _make_database(settings: Settings, state: State) -> None:
             connection.execute(
                 sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(verifier.decode()))
             )
+        limit = max(1, round(settings.postgres.reader_timeout_seconds * 1000))
+        connection.execute(
+            sql.SQL("ALTER ROLE {} SET statement_timeout = {}").format(sql.Identifier(ROLES["reader"]), limit)
+        )
         name = settings.postgres.database
         if connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
             owner = sql.Identifier(ROLES["owner"])

@@ -24,6 +24,8 @@ class Database:
                 dbname=settings.postgres.database,
                 user=READER,
                 application_name="pricebraid-verify",
+                # Months of candles take longer than readers are given.
+                options="-c statement_timeout=0",
                 connect_timeout=10,
                 autocommit=True,
             )

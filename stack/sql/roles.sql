@@ -11,7 +11,8 @@ BEGIN
 END
 $$;
 
--- Nobody who only looks may write or hold the database up.
+-- Nobody who only looks may write or hold the database up. A role may change its own defaults: what stands here counts
+-- again with the next start. How long a statement may take is a setting, and set beside this.
+ALTER ROLE pricebraid_reader RESET ALL;
 ALTER ROLE pricebraid_reader SET default_transaction_read_only = on;
-ALTER ROLE pricebraid_reader SET statement_timeout = '60s';
 ALTER ROLE pricebraid_reader SET idle_in_transaction_session_timeout = '60s';
