@@ -193,7 +193,7 @@ def own_isolated(settings: Settings, plan: Plan, say: Say) -> dict[str, Run]:
         BenchError: the stack does not answer.
     """
     market, truth = Market(settings.ports.market), Truth(settings.simulation)
-    address = dsn(settings, State.for_settings(settings), "reader")
+    address = dsn(settings, State.for_settings(settings), "writer")
     found: dict[str, Run] = {}
     try:
         with psycopg.connect(address, autocommit=True) as db:

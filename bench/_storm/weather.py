@@ -76,7 +76,7 @@ def weather(settings: Settings, storm: Storm, say: Say = lambda text: None) -> O
     """
     market = Market(settings.ports.market)
     truth = Truth(settings.simulation, None if settings.symbols == "all" else settings.symbols)
-    address = dsn(settings, State.for_settings(settings), "reader")
+    address = dsn(settings, State.for_settings(settings), "writer")
     try:
         with psycopg.connect(address, autocommit=True) as db:
             wait_until_heard(db, truth)

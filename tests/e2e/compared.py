@@ -49,4 +49,4 @@ def uncompared(stack: Stack) -> list[list[str]]:
         candles=", ".join(f"candles.{venue}_{name}" for venue, name, _ in pairs),
         facts=", ".join(f"fact.{venue}_{name}{'::int' * (name == 'complete')}" for venue, name, _ in pairs),
     )
-    return stack.query(minutes) + stack.query(_HOURS)
+    return stack.query(minutes, "owner") + stack.query(_HOURS, "owner")

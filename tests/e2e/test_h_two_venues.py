@@ -31,8 +31,8 @@ def played(stacks: Stacks) -> Stack:
     stack.wait_until_played()
 
     def compared() -> bool:
-        counted = stack.query("select count(*), max(start_time) = '2023-04-04 11:29Z' from minute_fact")
-        hours = stack.query("select sum(minutes_traded) from hour_fact")
+        counted = stack.query("select count(*), max(start_time) = '2023-04-04 11:29Z' from minute_fact", "owner")
+        hours = stack.query("select sum(minutes_traded) from hour_fact", "owner")
         minutes = stack.query("select count(*) from candle_1m")
         return counted == [[str(MINUTES), "t"]] and hours == minutes == [["106344"]]
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg import sql
 
 from tests.postgres.conftest import Database
 
@@ -63,13 +62,6 @@ def test_a_row_gets_its_interval_and_loses_trailing_zeros(writer: psycopg.Connec
     assert row == ("1m", "1.5")
 
 
-def test_the_reader_can_only_read(database: Database) -> None:
-    with database.connect("reader") as reader:
-        assert reader.execute("select count(*) from candle").fetchone() is not None
-        with pytest.raises(psycopg.Error, match=r"read-only|permission denied"):
-            reader.execute("delete from ticker")
-
-
 def test_a_ticker_received_earlier_does_not_replace_a_later_one(writer: psycopg.Connection) -> None:
     sql = """
     insert into ticker (venue, symbol, last_price, event_time, receive_time) values ('kucoin', 'TEST-USDT', %s, %s, %s)
@@ -110,25 +102,6 @@ def test_what_is_older_than_is_kept_is_dropped_by_the_markets_clock(owner: psyco
 def test_times_are_utc_whatever_the_machine_thinks(database: Database) -> None:
     with database.connect("reader") as reader:
         assert reader.execute("show timezone").fetchone() == ("UTC",)
-
-
-@pytest.mark.parametrize(
-    "relation",
-    [
-        "candle",
-        "candle_revision",
-        "candle_filled",
-        "ticker",
-        "gap",
-        "feed_event",
-        "late_trade",
-        "repair_progress",
-        "instrument",
-    ],
-)
-def test_whoever_only_reads_can_read_everything(database: Database, relation: str) -> None:
-    with database.connect("reader") as reader:
-        assert reader.execute(sql.SQL("select count(*) from {}").format(sql.Identifier(relation))).fetchone() == (0,)
 
 
 def test_every_table_view_and_function_says_what_it_is_for(owner: psycopg.Connection) -> None:

@@ -1,13 +1,14 @@
-"""What the role may do that only reads: write nothing, and hold nobody up."""
+"""What the role may do that only reads: see what the contract names, write nothing, and hold nobody up."""
 
 from collections.abc import Iterator
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from stack.migrations import migrate
 from stack.passwords import ROLES, superuser_dsn
-from tests.postgres.candles import rows
+from tests.postgres.candles import START, rows
 from tests.postgres.conftest import Database
 from verify.database import Database as Verified
 
@@ -20,6 +21,81 @@ def reader(database: Database) -> Iterator[psycopg.Connection]:
     with database.connect("reader") as connection:
         yield connection
         connection.rollback()
+
+
+@pytest.mark.parametrize(
+    "relation",
+    [
+        "candle",
+        "candle_revision",
+        "candle_filled",
+        "reconciliation",
+        "reconciliation_live",
+        "reconciliation_threshold",
+        "completeness",
+        "ticker",
+        "gap",
+        "feed_event",
+        "late_trade",
+        "instrument",
+    ],
+)
+def test_the_reader_can_read_what_the_contract_names(reader: psycopg.Connection, relation: str) -> None:
+    reader.execute(sql.SQL("select * from {}").format(sql.Identifier(relation)))
+
+
+@pytest.mark.parametrize(
+    "relation",
+    ["repair_progress", "instrument_list", "minute_fact", "hour_fact", "candle_partitioning", "schema_migration"],
+)
+def test_the_reader_cannot_read_what_is_internal(reader: psycopg.Connection, relation: str) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        reader.execute(sql.SQL("select * from {}").format(sql.Identifier(relation)))
+
+
+def test_a_partition_made_later_is_read_through_its_table_only(owner: psycopg.Connection) -> None:
+    owner.execute("select maintain_partitions(%s, '{}')", [START])
+    assert rows(owner, "select has_table_privilege(%s, 'candle_1m_20010201', 'select')", ROLES["reader"]) == [(False,)]
+    assert rows(owner, "select has_table_privilege(%s, 'candle_1m', 'select')", ROLES["reader"]) == [(True,)]
+
+
+WRITES = [
+    "insert into candle_1m (venue) values ('binance')",
+    "insert into ticker (venue) values ('binance')",
+    "update candle set close = 1",
+    "update reconciliation_threshold set diverged_bps = 1",
+    "delete from gap",
+    "truncate feed_event",
+    "copy ticker from stdin",
+    "merge into ticker using instrument on false when not matched then insert (venue) values ('binance')",
+    "select * from ticker for update",
+    "lock table candle in exclusive mode",
+    "create table mine (number integer)",
+    "create temporary table mine (number integer)",
+    "create view mine as select 1",
+    "create function mine() returns integer language sql return 1",
+    "create schema mine",
+    "create index on candle_1m (close)",
+    "alter table ticker add column mine integer",
+    "comment on table candle is 'mine'",
+    "drop view candle_filled",
+    "create role mine",
+    "alter role pricebraid_writer password 'mine'",
+    "set role pricebraid",
+    "select maintain_partitions(now(), '{}')",
+    "select forget_reconciliation(1)",
+    "select store_venue_candles('[]')",
+    "select recompute_candles('binance', 'BTC-USDT', now(), now())",
+    "select recompute_reconciliation('BTC-USDT', now(), now())",
+]
+
+
+@pytest.mark.parametrize("statement", WRITES)
+def test_the_reader_has_no_right_to_write_in_whatever_way(reader: psycopg.Connection, statement: str) -> None:
+    # What protects from slips is taken away first: rights have to do without it.
+    reader.execute("set transaction read write")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        reader.execute(statement.encode())
 
 
 def test_what_a_reader_begins_is_read_only(reader: psycopg.Connection) -> None:
