@@ -69,13 +69,15 @@ def of_candles(path: Path) -> Iterator[tuple[str, bytes]]:
     Raises:
         RecordingError: the file holds no candles, or cannot be read.
     """
-    listed = {(frame.venue, frame.symbol) for frame in recordings.read(path) if frame.symbol is not None}
+    listed = {(frame.venue, frame.symbol) for frame in recordings.merged([path]) if frame.symbol is not None}
     mappers = {
         venue: _mapper(venue, [symbol for where, symbol in sorted(listed) if where == venue]) for venue, _ in listed
     }
-    for frame in recordings.read(path):
-        for trade in mappers[frame.venue].map_frame(frame.text.encode(), frame.receive_time).trades:
-            yield trade.symbol, encode(trade)
+    return (
+        (trade.symbol, encode(trade))
+        for frame in recordings.merged([path])
+        for trade in mappers[frame.venue].map_frame(frame.text.encode(), frame.receive_time).trades
+    )
 
 
 def _mapper(venue: Venue, symbols: list[str]) -> Mapper:
