@@ -99,4 +99,4 @@ from generate_series(1, 5000) as number;
 insert into candle_1s (
     venue, symbol, start_time, open, high, low, close, base_volume, quote_volume, generation, version, last_trade_time
 )
-values ('binance', 'T001-USDT', now(), 1, 1, 1, 1, 1, 1, 1, 1, now());
+values ('binance', 'T001-USDT', date_trunc('second', now()), 1, 1, 1, 1, 1, 1, 1, 1, now());
