@@ -1,0 +1,110 @@
+"""Every query of every dashboard, asked of a real database as Grafana asks it: with a reader's rights."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.grafana.dashboards import ASKED, QUERIES, VARIABLES, Query
+from tests.grafana.expansion import Shown, Value, expand
+
+pytestmark = pytest.mark.stack
+
+Rows = list[dict[str, Any]]
+OHLCV = ["open", "high", "low", "close", "volume"]
+# What Grafana has a type of its own for. All else would be shown as text.
+TYPES = (bool, int, float, Decimal, str, datetime, type(None))
+CHOSEN = {"symbol": "BTC-USDT", "venue": "binance", "resolution": "1s", "interval": "auto", "step": "1m"}
+POINTS = 500
+"""How many points a panel has room for, by which Grafana chooses `$__interval`."""
+
+all_queries = pytest.mark.parametrize("query", QUERIES, ids=str)
+ranges = pytest.mark.parametrize("hours", [0.25, 6, 24, 240], ids=lambda hours: f"{hours:g} h")
+
+
+def ending_now(hours: float) -> Shown:
+    """Return the range of so many hours up to now."""
+    now = datetime.now(UTC)
+    length = timedelta(hours=hours)
+    return Shown(now - length, now, max(timedelta(seconds=1), length / POINTS))
+
+
+def ask(connection: psycopg.Connection, query: Query, values: Mapping[str, Value], shown: Shown) -> Rows:
+    """Return the rows that Grafana gets, each by its columns' names."""
+    cursor = connection.execute(expand(query.sql, values, shown).encode())
+    assert cursor.description is not None
+    names = [column.name for column in cursor.description]
+    assert len(set(names)) == len(names), names
+    return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+def choose(connection: psycopg.Connection, dashboard: str, shown: Shown) -> dict[str, Value]:
+    """Return what Grafana chooses of each variable while nobody else does: its first option."""
+    values: dict[str, Value] = {}
+    for query in VARIABLES:
+        if query.dashboard == dashboard:
+            options = ask(connection, query, values, shown)
+            assert options, f"{query.name} has no option"
+            (values[query.name],) = options[0].values()
+    return values
+
+
+def check(query: Query, rows: Rows, shown: Shown) -> None:
+    """Assert that the rows have the shape that the kind of panel needs."""
+    assert all(isinstance(value, TYPES) for row in rows for value in row.values())
+    columns = list(rows[0])
+    if query.kind in ("timeseries", "candlestick", "state-timeline", "annotation") or query.form == "time_series":
+        assert columns[0] == "time"
+        times = [row["time"] for row in rows]
+        # The small curves of a table are of a day, whatever the range.
+        earliest = shown.to_time - timedelta(days=1) if query.kind == "table" else shown.from_time
+        assert all(earliest <= time <= shown.to_time for time in times)
+        if query.kind != "annotation":
+            assert times == sorted(times)
+    if query.kind == "candlestick":
+        assert columns[1:] == OHLCV
+    if query.kind in ("timeseries", "candlestick"):
+        assert len(set(times)) == len(times)
+        numbers = [value for row in rows for name, value in row.items() if name != "time"]
+        assert all(isinstance(value, Decimal | int | float | None) for value in numbers)
+        # A column that is null throughout would be drawn as nothing.
+        assert all(any(row[name] is not None for row in rows) for name in columns)
+    if query.kind == "state-timeline":
+        assert all(isinstance(value, str | None) for row in rows for name, value in row.items() if name != "time")
+    if query.kind == "annotation":
+        assert {"text", "tags"} <= set(columns)
+        assert all(row["text"] for row in rows)
+        ends = [row["timeEnd"] for row in rows if "timeEnd" in row]
+        assert all(time <= end <= shown.to_time for time, end in zip(times, ends, strict=False))
+
+
+@all_queries
+def test_a_database_without_a_row_is_no_error(empty: psycopg.Connection, query: Query) -> None:
+    ask(empty, query, CHOSEN, ending_now(6))
+
+
+@ranges
+@pytest.mark.parametrize("query", ASKED, ids=str)
+def test_a_query_gives_what_its_panel_needs(filled: psycopg.Connection, query: Query, hours: float) -> None:
+    shown = ending_now(hours)
+    rows = ask(filled, query, choose(filled, query.dashboard, shown), shown)
+    # What goes wrong does so within a day, but not within every quarter of an hour.
+    assert rows or (hours != 24 and (query.kind == "annotation" or query.name.startswith("Corrections")))
+    if rows:
+        check(query, rows, shown)
+
+
+@all_queries
+def test_a_name_that_is_made_to_break_a_query_breaks_none(filled: psycopg.Connection, query: Query) -> None:
+    # Variables come from the address, where anybody may write anything.
+    ask(filled, query, CHOSEN | {"symbol": "'; drop table candle; --", "venue": "''"}, ending_now(1))
+
+
+def test_only_the_newest_candles_of_too_many_are_asked_for(filled: psycopg.Connection) -> None:
+    for query in ASKED:
+        if query.kind == "candlestick":
+            values = CHOSEN | {"symbol": "T001-USDT", "step": "1m", "resolution": "1m"}
+            assert len(ask(filled, query, values, ending_now(47))) in (2000, 2001)
