@@ -103,6 +103,24 @@ def test_a_name_that_is_made_to_break_a_query_breaks_none(filled: psycopg.Connec
     ask(filled, query, CHOSEN | {"symbol": "'; drop table candle; --", "venue": "''"}, ending_now(1))
 
 
+def step(connection: psycopg.Connection, interval: str, shown: Shown) -> Any:
+    """Return the length of a candle that *History* takes for a range."""
+    (query,) = (query for query in VARIABLES if query.name == "step")
+    (row,) = ask(connection, query, {"interval": interval}, shown)
+    return row["interval"]
+
+
+def test_the_length_of_a_candle_follows_the_range_until_it_is_chosen(filled: psycopg.Connection) -> None:
+    hours = {0.2: "1s", 1: "1m", 24: "1m", 48: "5m", 240: "15m", 720: "1h", 6000: "4h", 36_000: "1d", 99_999: "1d"}
+    assert {length: step(filled, "auto", ending_now(length)) for length in hours} == hours
+    assert step(filled, "5m", ending_now(6000)) == "5m"
+
+
+def test_seconds_are_chosen_only_where_they_are_kept(filled: psycopg.Connection) -> None:
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    assert step(filled, "auto", Shown(yesterday, yesterday + timedelta(minutes=9))) == "1m"
+
+
 def test_only_the_newest_candles_of_too_many_are_asked_for(filled: psycopg.Connection) -> None:
     for query in ASKED:
         if query.kind == "candlestick":
