@@ -126,3 +126,20 @@ def test_only_the_newest_candles_of_too_many_are_asked_for(filled: psycopg.Conne
         if query.kind == "candlestick":
             values = CHOSEN | {"symbol": "T001-USDT", "step": "1m", "resolution": "1m"}
             assert len(ask(filled, query, values, ending_now(47))) in (2000, 2001)
+
+
+def test_a_state_over_time_is_that_of_the_minute_furthest_apart(filled: psycopg.Connection) -> None:
+    (query,) = (query for query in ASKED if query.name == "State by symbol A")
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    shown = Shown(now - timedelta(hours=12), now - timedelta(microseconds=1), timedelta(hours=1))
+    told = {(row["time"], row["symbol"]): row["state"] for row in ask(filled, query, CHOSEN, shown)}
+    furthest = filled.execute(
+        """
+        select distinct on (hour, symbol) date_trunc('hour', start_time) as hour, symbol, state
+        from reconciliation
+        where start_time between %s and %s
+        order by hour, symbol, apart_bps desc nulls last
+        """,
+        (shown.from_time, shown.to_time),
+    )
+    assert told == {(hour, symbol): state for hour, symbol, state in furthest}
