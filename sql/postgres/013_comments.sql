@@ -108,3 +108,6 @@ begin
     end loop;
 end
 $$;
+
+comment on column candle_partitioning."interval" is 'An interval of candles.';
+comment on column candle_partitioning.span is 'How much time one partition of its candles holds.';

@@ -7,7 +7,7 @@ revoke all on all tables in schema public from pricebraid_reader;
 grant select on
 candle, candle_1s, candle_1m, candle_5m, candle_15m, candle_1h, candle_4h, candle_1d, candle_revision, candle_filled,
 gap, ticker, feed_event, late_trade, instrument,
-reconciliation, reconciliation_live, completeness, reconciliation_threshold
+candle_partitioning, reconciliation, reconciliation_live, completeness, reconciliation_threshold
 to pricebraid_reader;
 
 -- It is called by a view, as whoever asks the view, and looks at facts that nobody has rights on.

@@ -46,7 +46,7 @@ def test_the_reader_can_read_what_the_contract_names(reader: psycopg.Connection,
 
 @pytest.mark.parametrize(
     "relation",
-    ["repair_progress", "instrument_list", "minute_fact", "hour_fact", "candle_partitioning", "schema_migration"],
+    ["repair_progress", "instrument_list", "minute_fact", "hour_fact", "threshold_period", "schema_migration"],
 )
 def test_the_reader_cannot_read_what_is_internal(reader: psycopg.Connection, relation: str) -> None:
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
