@@ -90,6 +90,9 @@ def test_both_venues_are_set_against_each_other_as_they_move(simulated: Stack) -
         " and greatest(binance_age, kucoin_age) < interval '60 seconds'"
     )
     eventually("all symbols are compared now", lambda: {row[0] for row in simulated.query(live)} == set(MAJORS), 60)
+    # What the live comparison is made of is written within a second of its receipt.
+    slow = "select count(*) from ticker where updated_at - receive_time > interval '1 second'"
+    eventually("tickers are written at once", lambda: simulated.query(slow) == [["0"]], 60)
     complete = "select distinct minutes_missing from completeness where start_time < now() - interval '2 hours'"
     eventually("no hour lacks anything", lambda: simulated.query(complete) == [["0"]], 60)
 
