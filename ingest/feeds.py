@@ -133,10 +133,14 @@ class Feed:
     async def _read_list(self) -> list[Instrument]:
         """Read the venue's list and publish it: whole, whatever has changed, or what it lacks could not be told."""
         found = await self._venue.instruments()
-        if found:
+        if self._is_whole(found):
             read = InstrumentList(self._venue.name, time.time_ns() // 1000, found)
             self._publisher.send(INSTRUMENTS, self._venue.name, encode_list(read))
         return found
+
+    def _is_whole(self, found: list[Instrument]) -> bool:
+        # No venue delists everything, nor half of it within an hour: that is an outage.
+        return bool(found) and 2 * len(found) >= len(self._instruments)
 
     def _use_list(self) -> None:
         """Let the newest list say what codes stand for, and of what nothing is to be expected."""
@@ -158,8 +162,8 @@ class Feed:
         while True:
             await asyncio.sleep(self._settings.ingest.instruments_seconds)
             found = await self._persist(self._read_list)
-            if not found:
-                # No venue delists everything: this is an outage.
+            if not self._is_whole(found):
+                log.warning("%s: lists %d pairs instead of %d", self._venue.name, len(found), len(self._instruments))
                 continue
             before, self._instruments = self._instruments, found
             for change in changes(before, found):

@@ -78,6 +78,9 @@ begin
     from jsonb_to_recordset(new.instruments::jsonb) as item (
         code text, name text, symbol text, base text, quote text, status text
     )
+    -- What is not whole would stop the sink, and with it all that is told of the feeds.
+    where (item.code, item.name, item.symbol, item.base, item.quote) is not null
+        and item.status in ('trading', 'halted')
     on conflict (venue, code) do update set
         name = excluded.name,
         symbol = excluded.symbol,
