@@ -22,13 +22,13 @@ create table minute_fact (
     divergence_bps numeric generated always as (
         case
             when binance_complete is not false and kucoin_complete is not false
-                then round(20000 * (binance_close - kucoin_close) / (binance_close + kucoin_close), 6)
+                then round(20000 * (binance_close - kucoin_close) / nullif(binance_close + kucoin_close, 0), 6)
         end
     ) stored,
     apart_bps numeric generated always as (
         case
             when binance_complete is not false and kucoin_complete is not false
-                then round(abs(20000 * (binance_close - kucoin_close) / (binance_close + kucoin_close)), 6)
+                then round(abs(20000 * (binance_close - kucoin_close) / nullif(binance_close + kucoin_close, 0)), 6)
         end
     ) stored,
     only_venue text generated always as (
@@ -45,7 +45,7 @@ create table minute_fact (
     ) stored,
     day date generated always as (cast(start_time at time zone 'UTC' as date)) stored,
     primary key (symbol, start_time)
-);
+) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02);
 
 comment on table minute_fact is
 'Both venues'' candle of a minute side by side, null where one has none. Ask the view reconciliation instead.';
@@ -76,6 +76,27 @@ begin
     if tg_op = 'UPDATE' and new.version < old.version and current_user = 'pricebraid_writer' then
         return null;
     end if;
+    -- A candle never vanishes: a side that the job does not know was written past it.
+    if tg_op = 'UPDATE' and current_user = 'pricebraid_writer' then
+        if new.binance_close is null and old.binance_close is not null then
+            new.binance_close := old.binance_close;
+            new.binance_volume := old.binance_volume;
+            new.binance_quote_volume := old.binance_quote_volume;
+            new.binance_trade_count := old.binance_trade_count;
+            new.binance_last_trade_time := old.binance_last_trade_time;
+            new.binance_origin := old.binance_origin;
+            new.binance_complete := old.binance_complete;
+        end if;
+        if new.kucoin_close is null and old.kucoin_close is not null then
+            new.kucoin_close := old.kucoin_close;
+            new.kucoin_volume := old.kucoin_volume;
+            new.kucoin_quote_volume := old.kucoin_quote_volume;
+            new.kucoin_trade_count := old.kucoin_trade_count;
+            new.kucoin_last_trade_time := old.kucoin_last_trade_time;
+            new.kucoin_origin := old.kucoin_origin;
+            new.kucoin_complete := old.kucoin_complete;
+        end if;
+    end if;
     new.binance_close := trim_scale(new.binance_close);
     new.binance_volume := trim_scale(new.binance_volume);
     new.binance_quote_volume := trim_scale(new.binance_quote_volume);
@@ -86,7 +107,8 @@ begin
 end
 $$;
 
-comment on function minute_fact_guard is 'Refuses older rows and the sink''s deletes.';
+comment on function minute_fact_guard is
+'Refuses older rows and the sink''s deletes, and keeps a side that the sink does not know.';
 
 create trigger minute_fact_guard before insert or update or delete on minute_fact
 for each row execute function minute_fact_guard();
@@ -111,24 +133,30 @@ for each row execute function hour_fact_guard();
 -- A minute in which neither venue traded is a row as well, which is known once one of them trades again. What never
 -- trades again, since it was delisted, has no such rows: it is not silent for ever, but over.
 create function fill_idle_minutes() returns trigger language plpgsql as $$
-declare
-    before timestamptz := (
-        select max(start_time) from minute_fact where symbol = new.symbol and start_time < new.start_time
-    );
 begin
-    if new.start_time - before between interval '2 minutes' and interval '7 days' then
-        insert into minute_fact (symbol, start_time, version)
-        select new.symbol, moment, 0
-        from generate_series(before + interval '1 minute', new.start_time - interval '1 minute', interval '1 minute')
-            as moment
-        on conflict do nothing;
-    end if;
+    -- Towards the minute before it and the one after it: history comes after what is live.
+    insert into minute_fact (symbol, start_time, version)
+    select new.symbol, moment, 0
+    from (
+        select max(start_time) as from_time, new.start_time as to_time
+        from minute_fact
+        where symbol = new.symbol and start_time < new.start_time
+        union all
+        select new.start_time, min(start_time)
+        from minute_fact
+        where symbol = new.symbol and start_time > new.start_time
+    ) as hole
+    cross join lateral generate_series(
+        hole.from_time + interval '1 minute', hole.to_time - interval '1 minute', interval '1 minute'
+    ) as moment
+    where hole.to_time - hole.from_time <= interval '1 day'
+    on conflict do nothing;
     return null;
 end
 $$;
 
 comment on function fill_idle_minutes is
-'Makes rows for the minutes without trades, of a week at most, between a symbol''s new minute and the one before it.';
+'Makes rows for the minutes without trades, of a day at most, between a symbol''s new minute and those beside it.';
 
 create trigger fill_idle_minutes after insert on minute_fact
 for each row when (new.version > 0) execute function fill_idle_minutes();
@@ -140,6 +168,8 @@ language plpgsql security definer set search_path to public, pg_temp set timezon
 declare
     written integer;
 begin
+    -- Who writes the other venue's history at the same time must see this one's, or would write what it was before.
+    perform pg_advisory_xact_lock(hashtext('recompute_reconciliation ' || $1));
     insert into minute_fact as fact (
         symbol, start_time,
         binance_close, binance_volume, binance_quote_volume, binance_trade_count, binance_last_trade_time,

@@ -5,7 +5,7 @@ create table reconciliation_threshold (
     symbol text not null default '*',
     valid_from timestamptz not null default '-infinity',
     diverged_bps numeric not null check (diverged_bps > 0),
-    clash_factor numeric not null default 2 check (clash_factor > 1),
+    clash_factor numeric check (clash_factor > 1),
     primary key (symbol, valid_from)
 );
 
@@ -16,9 +16,9 @@ comment on column reconciliation_threshold.valid_from is 'The market''s time fro
 comment on column reconciliation_threshold.diverged_bps is
 'Basis points above which a minute is diverged. It stays so until they are less than half of this.';
 comment on column reconciliation_threshold.clash_factor is
-'Where one price is so many times the other, these are taken for two coins of one name, and left out.';
+'Where one price is so many times the other, these are two coins of one name, and left out. Null: as for all symbols.';
 
-insert into reconciliation_threshold (diverged_bps) values (50);
+insert into reconciliation_threshold (diverged_bps, clash_factor) values (50, 2);
 
 create view threshold_period as
 select
@@ -31,44 +31,44 @@ from reconciliation_threshold;
 
 comment on view threshold_period is 'The thresholds, until when each counts, and the factor in basis points.';
 
-create function idle_status(of_venue text, of_symbol text, start_time timestamptz) returns text
+create function divergence_before(symbol text, start_time timestamptz, diverged_bps numeric) returns text
 language sql stable as $$
-    select case
-        when open_gap_touches($1, $2, $3, $3 + interval '1 minute') then 'feed_down'
-        when exists (
-            select from instrument
-            where venue = $1 and symbol = $2 and (status = 'trading' or since >= $3 + interval '1 minute')
-        ) then 'quiet'
-        when exists (select from instrument where venue = $1 and symbol = $2 and status = 'halted') then 'halted'
-        when exists (select from instrument where venue = $1) then 'not_listed'
-        else 'quiet'
-    end
-$$;
-
-comment on function idle_status is
-'Why a venue has no candle of a minute: feed_down while an open gap touches it, not_listed, halted, else quiet.';
-
-create function divergence_before(symbol text, start_time timestamptz) returns text language sql stable as $$
-    select case when fact.apart_bps > coalesce(own.diverged_bps, common.diverged_bps) then 'diverged' else 'agreed' end
+    select case when fact.apart_bps > $3 then 'diverged' else 'agreed' end
     from minute_fact as fact
-    inner join threshold_period as common
-        on common.symbol = '*' and fact.start_time >= common.valid_from and fact.start_time < common.valid_until
-    left join threshold_period as own
-        on own.symbol = fact.symbol and fact.start_time >= own.valid_from and fact.start_time < own.valid_until
     where fact.symbol = $1
         and fact.start_time < $2
-        and (
-            fact.apart_bps > coalesce(own.diverged_bps, common.diverged_bps)
-            or fact.apart_bps < coalesce(own.diverged_bps, common.diverged_bps) / 2
-        )
+        and fact.start_time >= $2 - interval '6 hours'
+        and (fact.apart_bps > $3 or fact.apart_bps < $3 / 2)
     order by fact.start_time desc
     limit 1
 $$;
 
 comment on function divergence_before is
-'What the latest minute before `start_time` that was far enough apart, or near enough, says: diverged or agreed.';
+'What the latest minute in the six hours before `start_time` says that was further apart than `diverged_bps`, or nearer
+than half of it: diverged or agreed; null where there is none.';
 
 create view reconciliation as
+with open_gap as not materialized (
+    select
+        venue,
+        symbol,
+        range_agg(span) as spans
+    from gap
+    where closed is null
+    group by venue, symbol
+),
+
+listed as not materialized (
+    select
+        venue,
+        symbol,
+        bool_or(status = 'trading') as trading,
+        bool_or(status = 'halted') as halted,
+        max(since) as since
+    from instrument
+    group by venue, symbol
+)
+
 select
     fact.symbol,
     fact.start_time,
@@ -81,7 +81,7 @@ select
     fact.divergence_bps,
     judged.state,
     case
-        when judged.state = 'suspected_clash' then null
+        when fact.apart_bps >= limits.clash_bps then null
         when fact.only_venue = 'binance' then fact.binance_quote_volume / nullif(fact.binance_volume, 0)
         when fact.only_venue = 'kucoin' then fact.kucoin_quote_volume / nullif(fact.kucoin_volume, 0)
         when fact.divergence_bps is not null
@@ -91,13 +91,13 @@ select
     end as consolidated_price,
     case
         when fact.only_venue is not null then 'single_venue'
-        when fact.divergence_bps is null or judged.state = 'suspected_clash' then 'none'
+        when fact.apart_bps is null or fact.apart_bps >= limits.clash_bps then 'none'
         when judged.state = 'diverged' then 'diverged'
         else 'both'
     end as quality,
     fact.only_venue,
     fact.apart_bps,
-    coalesce(own.diverged_bps, common.diverged_bps) as threshold_bps,
+    limits.diverged_bps as threshold_bps,
     told.binance_status,
     told.kucoin_status,
     fact.binance_trade_count,
@@ -116,28 +116,57 @@ left join threshold_period as common
     on common.symbol = '*' and fact.start_time >= common.valid_from and fact.start_time < common.valid_until
 left join threshold_period as own
     on fact.symbol = own.symbol and fact.start_time >= own.valid_from and fact.start_time < own.valid_until
+left join open_gap as binance_gap on fact.symbol = binance_gap.symbol and binance_gap.venue = 'binance'
+left join open_gap as kucoin_gap on fact.symbol = kucoin_gap.symbol and kucoin_gap.venue = 'kucoin'
+left join listed as binance_listed on fact.symbol = binance_listed.symbol and binance_listed.venue = 'binance'
+left join listed as kucoin_listed on fact.symbol = kucoin_listed.symbol and kucoin_listed.venue = 'kucoin'
+cross join
+    lateral ( -- noqa: ST05
+        select
+            coalesce(own.diverged_bps, common.diverged_bps, 50) as diverged_bps,
+            coalesce(own.clash_bps, common.clash_bps, 20000 / 3.0) as clash_bps
+    ) as limits
 cross join
     lateral ( -- noqa: ST05
         select
             case
                 when fact.binance_complete is false then 'incomplete'
                 when fact.binance_close is not null then 'traded'
-                else idle_status('binance', fact.symbol, fact.start_time)
+                when binance_gap.spans && tstzrange(fact.start_time, fact.start_time + interval '1 minute')
+                    then 'feed_down'
+                when
+                    binance_listed.trading or binance_listed.since >= fact.start_time + interval '1 minute'
+                    then 'quiet'
+                when binance_listed.halted then 'halted'
+                when exists (
+                    select from instrument
+                    where venue = 'binance'
+                ) then 'not_listed'
+                else 'quiet'
             end as binance_status,
             case
                 when fact.kucoin_complete is false then 'incomplete'
                 when fact.kucoin_close is not null then 'traded'
-                else idle_status('kucoin', fact.symbol, fact.start_time)
+                when kucoin_gap.spans && tstzrange(fact.start_time, fact.start_time + interval '1 minute')
+                    then 'feed_down'
+                when kucoin_listed.trading or kucoin_listed.since >= fact.start_time + interval '1 minute' then 'quiet'
+                when kucoin_listed.halted then 'halted'
+                when exists (
+                    select from instrument
+                    where venue = 'kucoin'
+                ) then 'not_listed'
+                else 'quiet'
             end as kucoin_status
     ) as told
 cross join
     lateral ( -- noqa: ST05
         select
             case
-                when fact.apart_bps >= coalesce(own.clash_bps, common.clash_bps) then 'suspected_clash'
-                when fact.apart_bps > coalesce(own.diverged_bps, common.diverged_bps) then 'diverged'
-                when fact.apart_bps < coalesce(own.diverged_bps, common.diverged_bps) / 2 then 'agreed'
-                when fact.apart_bps is not null then coalesce(divergence_before(fact.symbol, fact.start_time), 'agreed')
+                when fact.apart_bps >= limits.clash_bps then 'suspected_clash'
+                when fact.apart_bps > limits.diverged_bps then 'diverged'
+                when fact.apart_bps < limits.diverged_bps / 2 then 'agreed'
+                when fact.apart_bps is not null
+                    then coalesce(divergence_before(fact.symbol, fact.start_time, limits.diverged_bps), 'agreed')
                 when fact.only_venue = 'binance'
                     then case when told.kucoin_status in ('quiet', 'halted') then 'stale' else 'one_sided' end
                 when fact.only_venue = 'kucoin'
@@ -182,7 +211,18 @@ comment on column reconciliation.day is 'The UTC day of the minute.';
 -- What the tickers say now. They are of the whole market, also of symbols whose trades are not followed.
 create view reconciliation_live as
 with clock as (
-    select max(event_time) as now from ticker
+    -- Not the newest ticker: where a venue tells no time, that has this machine's.
+    select coalesce(newest_trade_counted(), (select max(event_time) from ticker)) as now
+),
+
+-- Where a venue has two codes for one symbol, the one that trades is meant.
+listed as not materialized (
+    select
+        venue,
+        symbol,
+        min(case status when 'trading' then 0 when 'halted' then 1 else 2 end) as worst
+    from instrument
+    group by venue, symbol
 ),
 
 told as (
@@ -192,31 +232,26 @@ told as (
         kucoin.last_price as kucoin_last,
         (binance.bid_price + binance.ask_price) / 2 as binance_mid,
         (kucoin.bid_price + kucoin.ask_price) / 2 as kucoin_mid,
-        clock.now - binance.event_time as binance_age,
-        clock.now - kucoin.event_time as kucoin_age,
+        greatest(clock.now - binance.event_time, interval '0') as binance_age,
+        greatest(clock.now - kucoin.event_time, interval '0') as kucoin_age,
+        greatest(binance_listed.worst, kucoin_listed.worst) as worst,
         clock.now
     from ticker as binance
     inner join ticker as kucoin on binance.symbol = kucoin.symbol and kucoin.venue = 'kucoin'
+    left join listed as binance_listed
+        on binance.symbol = binance_listed.symbol and binance_listed.venue = 'binance'
+    left join listed as kucoin_listed on binance.symbol = kucoin_listed.symbol and kucoin_listed.venue = 'kucoin'
     cross join clock
     where binance.venue = 'binance'
-),
-
--- Where a venue has two codes for one symbol, the one that trades is meant.
-listed as (
-    select
-        venue,
-        symbol,
-        min(case status when 'trading' then 0 when 'halted' then 1 else 2 end) as worst
-    from instrument
-    group by venue, symbol
-),
-
-life as (
-    select
-        symbol,
-        max(worst) as worst
-    from listed
-    group by symbol
+    -- What a venue's list lacks or calls by another symbol now is over, whatever was said of it last.
+    and (binance_listed.worst < 2 or not exists (
+        select from instrument
+        where venue = 'binance'
+    ))
+    and (kucoin_listed.worst < 2 or not exists (
+        select from instrument
+        where venue = 'kucoin'
+    ))
 )
 
 select
@@ -225,14 +260,13 @@ select
     told.kucoin_last,
     told.binance_mid,
     told.kucoin_mid,
-    case when judged.state <> 'suspected_clash' then apart.last_bps end as last_divergence_bps,
-    case when judged.state <> 'suspected_clash' then apart.mid_bps end as mid_divergence_bps,
+    case when judged.state in ('agreed', 'diverged') then apart.last_bps end as last_divergence_bps,
+    case when judged.state in ('agreed', 'diverged') then apart.mid_bps end as mid_divergence_bps,
     told.binance_age,
     told.kucoin_age,
     judged.state,
     told.now
 from told
-left join life on told.symbol = life.symbol
 left join threshold_period as common
     on common.symbol = '*' and told.now >= common.valid_from and told.now < common.valid_until
 left join threshold_period as own
@@ -249,15 +283,19 @@ cross join
     lateral ( -- noqa: ST05
         select
             case
-                when life.worst = 1 then 'halted'
-                when abs(coalesce(apart.mid_bps, apart.last_bps)) >= coalesce(own.clash_bps, common.clash_bps)
+                when told.worst = 1 then 'halted'
+                -- Silence comes before price: one that has stopped says nothing of the other.
+                when greatest(told.binance_age, told.kucoin_age) > interval '5 minutes' then 'stale'
+                when coalesce(apart.mid_bps, apart.last_bps) is null then 'unknown'
+                when
+                    abs(coalesce(apart.mid_bps, apart.last_bps))
+                    >= coalesce(own.clash_bps, common.clash_bps, 20000 / 3.0)
                     then 'suspected_clash'
-                when abs(coalesce(apart.mid_bps, apart.last_bps)) > coalesce(own.diverged_bps, common.diverged_bps)
+                when abs(coalesce(apart.mid_bps, apart.last_bps)) > coalesce(own.diverged_bps, common.diverged_bps, 50)
                     then 'diverged'
                 else 'agreed'
             end as state
-    ) as judged
-where coalesce(life.worst, 0) < 2;
+    ) as judged;
 
 comment on view reconciliation_live is
 'Both venues against each other now, for every symbol that both list: as new as the tickers are.';
@@ -267,135 +305,13 @@ comment on column reconciliation_live.last_divergence_bps is
 'Binance''s last price less KuCoin''s, in basis points of their mid; null where the symbol is left out.';
 comment on column reconciliation_live.mid_divergence_bps is 'The same of the middles of bid and ask.';
 comment on column reconciliation_live.binance_age is
-'How far Binance''s last word is behind the newest of any venue and symbol.';
+'How far Binance''s last word is behind the market''s now.';
 comment on column reconciliation_live.state is
-'agreed, diverged (above the threshold now), halted (at one of them), or suspected_clash: the prices are so far apart
-that these are two coins of one name, so the symbol is left out.';
-comment on column reconciliation_live.now is 'The market''s now: the newest time of any ticker.';
+'agreed, diverged (above the threshold now), halted (at one of them), stale (one has said nothing for five minutes),
+unknown (one has no price), or suspected_clash: the prices are so far apart that these are two coins of one name. The
+differences are there for the first two alone.';
+comment on column reconciliation_live.now is
+'The market''s now: the match time of the newest trade that a candle counts.';
 
-create function minutes_touched(gaps tstzmultirange, from_time timestamptz, to_time timestamptz) returns bigint
-language sql immutable parallel safe as $$
-    select count(*)
-    from generate_series($2, $3 - interval '1 minute', interval '1 minute') as minute
-    where $1 && tstzrange(minute, minute + interval '1 minute')
-$$;
-
-comment on function minutes_touched is 'How many minutes from `from_time` to before `to_time` a gap touches.';
-
--- An hour in which a venue gave nothing has no row of its own, so the hours are made up. Which symbols there are, and
--- since when, is told by what was counted.
-create view completeness as
--- Found by a step in the index each: there are few symbols, and many hours.
-with recursive told (venue, symbol, since) as (
-    (
-        select
-            venue,
-            symbol,
-            start_time
-        from hour_fact
-        order by venue, symbol, start_time
-        limit 1
-    )
-    union all
-    select next.*
-    from told
-    cross join
-        lateral ( -- noqa: ST05
-            select
-                fact.venue,
-                fact.symbol,
-                fact.start_time
-            from hour_fact as fact
-            where (fact.venue, fact.symbol) > (told.venue, told.symbol)
-            order by fact.venue, fact.symbol, fact.start_time
-            limit 1
-        ) as next
-),
-
-series as materialized (
-    select
-        told.venue,
-        told.symbol,
-        told.since,
-        (
-            select range_agg(gap.span)
-            from gap
-            where gap.venue = told.venue and gap.symbol = told.symbol and gap.closed is null
-        ) as open_gaps
-    from told
-),
-
-hour as (
-    select generate_series(min(start_time), max(start_time), interval '1 hour') as start_time
-    from hour_fact
-),
-
-counted as (
-    select
-        found.venue,
-        found.symbol,
-        hour.start_time,
-        -- Of the hour that runs, the minutes that have begun.
-        least(
-            60,
-            cast(extract(epoch from date_trunc('minute', clock.now) - hour.start_time) as bigint) / 60 + 1
-        ) as minutes_expected,
-        found.minutes_traded,
-        found.minutes_repaired,
-        found.open_gaps
-    from hour
-    cross join newest_trade_counted() as clock (now)
-    -- Hour by hour, so that a reader of a week does not read all others.
-    cross join
-        lateral (
-            select
-                series.venue,
-                series.symbol,
-                series.open_gaps,
-                coalesce(fact.minutes_traded, 0) as minutes_traded,
-                coalesce(fact.minutes_repaired, 0) as minutes_repaired
-            from series
-            left join hour_fact as fact
-                on
-                    hour.start_time = fact.start_time
-                    and series.venue = fact.venue
-                    and series.symbol = fact.symbol
-            where series.since <= hour.start_time
-            offset 0 -- noqa: AM09
-        ) as found
-)
-
-select
-    counted.venue,
-    counted.symbol,
-    counted.start_time,
-    counted.minutes_expected,
-    counted.minutes_traded,
-    counted.minutes_expected - counted.minutes_traded - missed.minutes as minutes_idle,
-    missed.minutes as minutes_missing,
-    counted.minutes_repaired
-from counted
-cross join lateral ( -- noqa: ST05
-    select
-        case
-            when counted.open_gaps && tstzrange(counted.start_time, counted.start_time + interval '1 hour')
-                then least(
-                    counted.minutes_expected - counted.minutes_traded,
-                    minutes_touched(counted.open_gaps, counted.start_time, counted.start_time + interval '1 hour')
-                )
-            else 0
-        end as minutes
-) as missed;
-
-comment on view completeness is
-'How complete each venue was, by symbol and hour since its first; minutes_expected are those traded, idle and missing.';
-comment on column completeness.start_time is 'The start of the hour.';
-comment on column completeness.minutes_expected is 'Minutes of the hour, as far as they have begun.';
-comment on column completeness.minutes_traded is 'Minutes that have a candle.';
-comment on column completeness.minutes_idle is 'Minutes in which nothing was traded, as far as is known.';
-comment on column completeness.minutes_missing is 'Minutes without a candle while a gap is open that touches them.';
-comment on column completeness.minutes_repaired is
-'Those of minutes_traded for which the venue''s own candle stands, or stood: for missed trades, or in history.';
-
-grant select on reconciliation_threshold, threshold_period, reconciliation, reconciliation_live, completeness
+grant select on reconciliation_threshold, threshold_period, reconciliation, reconciliation_live
 to pricebraid_reader, pricebraid_writer;

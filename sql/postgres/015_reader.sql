@@ -16,8 +16,8 @@ alter function divergence_before security definer set search_path to public, pg_
 -- What a view calls needs the right to be called; what a trigger runs does not.
 revoke execute on all functions in schema public from public;
 grant execute on function
-candle_range, candle_as_of, vwap, newest_trade_counted, candle_span, open_gap_touches, minutes_touched, idle_candle,
-candle_buckets, idle_status, divergence_before
+candle_range, candle_as_of, vwap, newest_trade_counted, candle_span, open_gap_touches, minutes_missing, idle_candle,
+candle_buckets, divergence_before
 to pricebraid_reader, pricebraid_writer;
 
 -- Nobody but the owner needs a place for tables of their own.

@@ -8,6 +8,6 @@ select
     sum(minutes_repaired) as repaired,
     round(100 * (1 - sum(minutes_missing) / sum(minutes_expected)), 3) as percent_known
 from completeness
-where start_time >= now() - interval '7 days'
+where start_time >= newest_trade_counted() - interval '7 days'
 group by venue
 order by venue;

@@ -6,6 +6,6 @@ select
     state,
     consolidated_price
 from reconciliation
-where only_venue is not null and start_time >= now() - interval '1 day'
+where only_venue is not null and start_time >= newest_trade_counted() - interval '1 day'
 order by start_time desc, symbol asc
 limit 1000;

@@ -1,4 +1,4 @@
--- The ten worst minutes of a day: when was the same coin dearest at one of them?
+-- The ten worst minutes of the last whole day: when was the same coin dearest at one of them?
 select
     symbol,
     start_time,
@@ -8,6 +8,6 @@ select
     state,
     quality
 from reconciliation
-where day = current_date - 1
+where day = cast(newest_trade_counted() at time zone 'UTC' as date) - 1
 order by apart_bps desc nulls last
 limit 10;

@@ -40,7 +40,13 @@ _HOURS = """
 
 
 def uncompared(stack: Stack) -> list[list[str]]:
-    """Return the settled minutes and hours that are not compared by what their candles say."""
+    """Return the settled minutes and hours that are not compared by what their candles say.
+
+    Raises:
+        AssertionError: there is nothing that could be compared.
+    """
+    settled = "select count(*) > 0 from minute_fact where start_time < newest_trade_counted() - interval '2 minutes'"
+    assert stack.query(settled, "owner") == [["t"]]
     pairs = [(venue, name, column) for venue in ("binance", "kucoin") for name, column in _COLUMNS.items()]
     minutes = _MINUTES.format(
         sides=", ".join(

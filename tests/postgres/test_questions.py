@@ -42,7 +42,7 @@ def test_where_the_two_are_apart_now(writer: psycopg.Connection) -> None:
 
 
 def test_the_ten_worst_minutes_of_a_day(writer: psycopg.Connection) -> None:
-    set_now(writer, YESTERDAY + timedelta(days=2))
+    set_now(writer, YESTERDAY + timedelta(days=1, hours=1))
     for minute in range(12):
         tell(writer, "A-USDT", YESTERDAY + minute * MINUTE, 10_000, 10_000 + minute)
     tell(writer, "A-USDT", YESTERDAY - MINUTE, 10_000, 12_000)

@@ -96,6 +96,7 @@ def test_a_minute_is_shown_when_it_has_closed(writer: psycopg.Connection) -> Non
         ("at the threshold is not beyond it", [50], "agreed"),
         ("diverged until less than half of it", [60, 40, -30, 25, 24, 40], "diverged " * 4 + "agreed agreed"),
         ("between the two from the first", [30, 45], "agreed agreed"),
+        ("between the two for longer than six hours", [60, *[30] * 361], "diverged " * 361 + "agreed"),
     ],
 )
 def test_a_state_lasts_until_the_venues_are_clearly_elsewhere(
@@ -169,8 +170,15 @@ def test_a_minute_in_which_nobody_traded_is_a_row_once_somebody_trades_again(wri
     assert judged(writer)[2] == ("stale", "single_venue")
 
 
-def test_years_without_a_trade_are_not_filled(writer: psycopg.Connection) -> None:
-    tell(writer, (100, 1), (100, 1), START - timedelta(days=900))
+def test_history_that_comes_after_what_is_live_has_its_idle_minutes_too(writer: psycopg.Connection) -> None:
+    tell(writer, (100, 1), (100, 1), START + 9 * MINUTE)
+    for minute in (0, 4):
+        tell(writer, (100, 1), (100, 1), START + minute * MINUTE)
+    assert len(judged(writer)) == 10
+
+
+def test_days_without_a_trade_are_not_filled(writer: psycopg.Connection) -> None:
+    tell(writer, (100, 1), (100, 1), START - timedelta(hours=25))
     tell(writer, (100, 1), (100, 1))
     assert len(judged(writer)) == 2
 
@@ -198,6 +206,7 @@ def test_thresholds_are_changed_at_run_time_from_a_time_on_and_for_a_symbol(owne
     change = "insert into reconciliation_threshold (symbol, valid_from, diverged_bps) values (%s, %s, %s)"
     owner.execute(change, ("*", START + MINUTE, 8))
     assert [state for state, _ in judged(owner)] == ["agreed", "diverged", "diverged"]
+    # An own row says nothing of the factor, so that of all symbols counts.
     owner.execute(change, (SYMBOL, START + 2 * MINUTE, 100))
     assert [state for state, _ in judged(owner)] == ["agreed", "diverged", "agreed"]
     assert rows(owner, "select threshold_bps from reconciliation order by start_time") == [(50,), (8,), (100,)]
@@ -238,30 +247,49 @@ def ticker(connection: psycopg.Connection, venue: str, last: float, at: datetime
     upsert(connection, "ticker", "venue symbol", row | given)
 
 
+NOW = START + timedelta(days=1)
+"""The market's now of these tests."""
+
 LIVE = "select state, last_divergence_bps, mid_divergence_bps, binance_age, kucoin_age from reconciliation_live"
 
 
 def test_the_tickers_are_set_against_each_other_as_they_come(writer: psycopg.Connection) -> None:
-    ticker(writer, "binance", 101, START, bid_price=100, ask_price=102)
-    ticker(writer, "kucoin", 99, START + 3 * SECOND, bid_price=100, ask_price=102)
+    ticker(writer, "binance", 101, NOW - 3 * SECOND, bid_price=100, ask_price=102)
+    # A venue that tells no time has this machine's, which may be ahead.
+    ticker(writer, "kucoin", 99, NOW + 9 * SECOND, bid_price=100, ask_price=102)
     assert rows(writer, LIVE) == [("agreed", 200, 0, 3 * SECOND, 0 * SECOND)]
-    ticker(writer, "binance", 101, START + 4 * SECOND, bid_price=None, ask_price=None)
-    assert rows(writer, LIVE) == [("diverged", 200, None, 0 * SECOND, SECOND)]
+    ticker(writer, "binance", 101, NOW - SECOND, bid_price=None, ask_price=None)
+    assert rows(writer, LIVE) == [("diverged", 200, None, SECOND, 0 * SECOND)]
 
 
 def test_two_coins_of_one_name_are_flagged_and_left_out_live(writer: psycopg.Connection) -> None:
-    ticker(writer, "binance", 30, START)
-    ticker(writer, "kucoin", 1, START)
+    ticker(writer, "binance", 30, NOW)
+    ticker(writer, "kucoin", 1, NOW)
     assert rows(writer, LIVE)[0][:3] == ("suspected_clash", None, None)
 
 
-def test_live_shows_who_is_halted_and_leaves_out_what_is_delisted(writer: psycopg.Connection) -> None:
-    ticker(writer, "binance", 1, START)
-    ticker(writer, "kucoin", 1, START)
+def test_a_price_that_has_frozen_is_compared_with_nothing(writer: psycopg.Connection) -> None:
+    ticker(writer, "binance", 30, NOW)
+    ticker(writer, "kucoin", 1, NOW - timedelta(hours=9))
+    assert rows(writer, LIVE)[0][:3] == ("stale", None, None)
+
+
+def test_what_has_no_price_agrees_with_nothing(writer: psycopg.Connection) -> None:
+    ticker(writer, "binance", 30, NOW)
+    ticker(writer, "kucoin", 30, NOW, last_price=None)
+    assert rows(writer, LIVE)[0][:3] == ("unknown", None, None)
+
+
+def test_live_shows_who_is_halted_and_leaves_out_what_is_over(writer: psycopg.Connection) -> None:
+    ticker(writer, "binance", 1, NOW)
+    ticker(writer, "kucoin", 1, NOW)
     list_symbol(writer, "binance", "trading", START)
     list_symbol(writer, "kucoin", "halted", START)
     assert rows(writer, LIVE)[0][0] == "halted"
     list_symbol(writer, "kucoin", "delisted", START + SECOND)
+    assert rows(writer, LIVE) == []
+    # Its code goes by another symbol now.
+    list_symbol(writer, "kucoin", "trading", START + 2 * SECOND, "RENAMED-USDT")
     assert rows(writer, LIVE) == []
 
 
@@ -286,7 +314,18 @@ def test_every_hour_tells_how_complete_it_was_also_one_without_anything(writer: 
     count(writer, hour + 3 * HOUR, 11)
     assert rows(writer, COMPLETENESS) == [(60, 60, 0, 0, 0), (60, 0, 60, 0, 0), (60, 50, 10, 0, 7), (11, 11, 0, 0, 0)]
     write_gap(writer, venue="kucoin", from_time=hour + 90 * MINUTE, to_time=hour + 125 * MINUTE)
-    assert rows(writer, COMPLETENESS)[1:3] == [(60, 0, 30, 30, 0), (60, 50, 4, 6, 7)]
+    # Of the six minutes of the third hour that it touches, two have a candle.
+    for minute in (120, 125):
+        write(writer, venue="kucoin", start_time=hour + minute * MINUTE)
+    assert rows(writer, COMPLETENESS)[1:3] == [(60, 0, 30, 30, 0), (60, 50, 6, 4, 7)]
+
+
+def test_a_gap_without_an_end_reaches_until_now(writer: psycopg.Connection) -> None:
+    hour = NOW.replace(minute=0)
+    set_now(writer, hour + 30 * MINUTE)
+    count(writer, hour, 10)
+    write_gap(writer, venue="kucoin", from_time=hour + 10 * MINUTE, to_time=None)
+    assert rows(writer, COMPLETENESS) == [(31, 10, 1, 20, 0)]
 
 
 def test_counts_never_shrink(writer: psycopg.Connection) -> None:
@@ -303,6 +342,10 @@ def test_history_that_is_written_past_the_job_is_reconciled_anew(writer: psycopg
     assert judged(writer) == [("agreed", "both"), ("idle", "none"), ("stale", "single_venue")]
     counted = "select venue, minutes_traded, minutes_repaired from hour_fact order by venue"
     assert rows(writer, counted) == [("binance", 1, 0), ("kucoin", 2, 1)]
+    # What was written past the job stays while the job writes the other side.
+    tell(writer, None, (80, 1), START + 2 * MINUTE, version=7)
+    tell(writer, (80, 1), None, START + 2 * MINUTE, version=8)
+    assert judged(writer)[2] == ("agreed", "both")
     # A repaired row that the job had written stands, too.
     tell(writer, (100, 1), (50, 1), version=9)
     rows(writer, "select recompute_reconciliation(%s, %s, %s)", SYMBOL, START, END)
