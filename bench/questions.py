@@ -28,7 +28,7 @@ from stack.state import State
 TARGET = 0.1
 """The longest that 99 of 100 answers may take, in seconds."""
 QUESTIONS = ROOT / "sql" / "questions"
-_FILL = Path(__file__).parent / "sql" / "fill_reconciliation.sql"
+_SQL = Path(__file__).parent / "sql"
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -51,7 +51,8 @@ def fill(settings: Settings, days: int, symbols: int) -> int:
     """Fill the database, and return how many minutes it holds then."""
     with psycopg.connect(dsn(settings, State.for_settings(settings), "owner")) as connection:
         cursor = psycopg.ClientCursor(connection)
-        cursor.execute(_FILL.read_bytes(), {"days": days, "symbols": symbols})
+        for name in ("fill_reconciliation.sql", "list_symbols.sql"):
+            cursor.execute((_SQL / name).read_bytes(), {"days": days, "symbols": symbols})
         connection.commit()
         connection.autocommit = True
         connection.execute("vacuum analyze")

@@ -1,5 +1,5 @@
--- Days of made-up minutes of many symbols at both venues, up to now, as the job would have written them. Every tenth
--- minute of some symbols rests on one venue, and some minutes are missing at both.
+-- Days of made-up minutes of many symbols at both venues, up to now, as the job would have written them. Of ten symbols
+-- one is silent at KuCoin in every tenth minute, one is hardly traded at all, and one is always 30 basis points apart.
 -- The values are `days` and `symbols`. The trigger is off: the rows are as it leaves them.
 alter table minute_fact disable trigger user;
 
@@ -25,13 +25,13 @@ insert into minute_fact (
 select
     'T' || lpad(number::text, 3, '0') || '-USDT',
     minute,
-    price,
-    volume,
-    price * volume,
-    20,
-    minute + interval '59 seconds',
-    'trades',
-    true,
+    case when not idle then price end,
+    case when not idle then volume end,
+    case when not idle then price * volume end,
+    case when not idle then 20 end,
+    case when not idle then minute + interval '59 seconds' end,
+    case when not idle then 'trades' end,
+    case when not idle then true end,
     case when not silent then round(price * (1 + apart / 10000), 6) end,
     case when not silent then volume end,
     case when not silent then round(price * (1 + apart / 10000), 6) * volume end,
@@ -39,14 +39,18 @@ select
     case when not silent then minute + interval '58 seconds' end,
     case when not silent then 'trades' end,
     case when not silent then true end,
-    1
+    case when idle and silent then 0 else 1 end
 from (
     select
         minute,
         round((number * 1.37 + random())::numeric, 6) as price,
         round((1 + 100 * random())::numeric, 4) as volume,
-        (random() - random() + random() - random())::numeric * (mod(number, 20) + 1) as apart,
-        mod(number, 10) = 0 and random() < 0.1 as silent,
+        case
+            when mod(number, 10) = 7 then 30
+            else (random() - random() + random() - random())::numeric * (mod(number, 20) + 1)
+        end as apart,
+        mod(number, 10) = 0 and random() < 0.1 or mod(number, 10) = 5 and random() < 0.6 as silent,
+        mod(number, 10) = 5 and random() < 0.6 as idle,
         number
     from generate_series(
         date_trunc('minute', now()) - make_interval(days => %(days)s), date_trunc('minute', now()), interval '1 minute'

@@ -48,27 +48,6 @@ comment on function divergence_before is
 than half of it: diverged or agreed; null where there is none.';
 
 create view reconciliation as
-with open_gap as not materialized (
-    select
-        venue,
-        symbol,
-        range_agg(span) as spans
-    from gap
-    where closed is null
-    group by venue, symbol
-),
-
-listed as not materialized (
-    select
-        venue,
-        symbol,
-        bool_or(status = 'trading') as trading,
-        bool_or(status = 'halted') as halted,
-        max(since) as since
-    from instrument
-    group by venue, symbol
-)
-
 select
     fact.symbol,
     fact.start_time,
@@ -116,10 +95,6 @@ left join threshold_period as common
     on common.symbol = '*' and fact.start_time >= common.valid_from and fact.start_time < common.valid_until
 left join threshold_period as own
     on fact.symbol = own.symbol and fact.start_time >= own.valid_from and fact.start_time < own.valid_until
-left join open_gap as binance_gap on fact.symbol = binance_gap.symbol and binance_gap.venue = 'binance'
-left join open_gap as kucoin_gap on fact.symbol = kucoin_gap.symbol and kucoin_gap.venue = 'kucoin'
-left join listed as binance_listed on fact.symbol = binance_listed.symbol and binance_listed.venue = 'binance'
-left join listed as kucoin_listed on fact.symbol = kucoin_listed.symbol and kucoin_listed.venue = 'kucoin'
 cross join
     lateral ( -- noqa: ST05
         select
@@ -132,12 +107,25 @@ cross join
             case
                 when fact.binance_complete is false then 'incomplete'
                 when fact.binance_close is not null then 'traded'
-                when binance_gap.spans && tstzrange(fact.start_time, fact.start_time + interval '1 minute')
-                    then 'feed_down'
-                when
-                    binance_listed.trading or binance_listed.since >= fact.start_time + interval '1 minute'
-                    then 'quiet'
-                when binance_listed.halted then 'halted'
+                when exists (
+                    select from gap
+                    where
+                        venue = 'binance'
+                        and symbol = fact.symbol
+                        and closed is null
+                        and span && tstzrange(fact.start_time, fact.start_time + interval '1 minute')
+                ) then 'feed_down'
+                when exists (
+                    select from instrument
+                    where
+                        venue = 'binance'
+                        and symbol = fact.symbol
+                        and (status = 'trading' or since >= fact.start_time + interval '1 minute')
+                ) then 'quiet'
+                when exists (
+                    select from instrument
+                    where venue = 'binance' and symbol = fact.symbol and status = 'halted'
+                ) then 'halted'
                 when exists (
                     select from instrument
                     where venue = 'binance'
@@ -147,10 +135,25 @@ cross join
             case
                 when fact.kucoin_complete is false then 'incomplete'
                 when fact.kucoin_close is not null then 'traded'
-                when kucoin_gap.spans && tstzrange(fact.start_time, fact.start_time + interval '1 minute')
-                    then 'feed_down'
-                when kucoin_listed.trading or kucoin_listed.since >= fact.start_time + interval '1 minute' then 'quiet'
-                when kucoin_listed.halted then 'halted'
+                when exists (
+                    select from gap
+                    where
+                        venue = 'kucoin'
+                        and symbol = fact.symbol
+                        and closed is null
+                        and span && tstzrange(fact.start_time, fact.start_time + interval '1 minute')
+                ) then 'feed_down'
+                when exists (
+                    select from instrument
+                    where
+                        venue = 'kucoin'
+                        and symbol = fact.symbol
+                        and (status = 'trading' or since >= fact.start_time + interval '1 minute')
+                ) then 'quiet'
+                when exists (
+                    select from instrument
+                    where venue = 'kucoin' and symbol = fact.symbol and status = 'halted'
+                ) then 'halted'
                 when exists (
                     select from instrument
                     where venue = 'kucoin'
