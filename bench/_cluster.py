@@ -98,21 +98,19 @@ def cluster(settings: Settings) -> Iterator[Cluster]:
         StackError: something that they are made of is missing.
     """
     state = State.for_settings(settings)
-    state.create()
     found = java.find()
     parts = [
-        postgres.part(settings, state),
         kafka.part(settings, state, found),
         flink.jobmanager_part(settings, state, found),
         *(flink.taskmanager_part(number + 1, settings, state, found) for number in range(settings.flink.taskmanagers)),
     ]
     with ExitStack() as running:
+        running.enter_context(database(settings))
         for part in parts:
             running.enter_context(_running(part, state))
         for part in parts:
             wait_for(f"{part.name} answers", lambda part=part: part.ready() is None, _SECONDS)  # type: ignore[misc]
         kafka.create_topics(settings.kafka.bootstrap, topics(settings.kafka))
-        migrate(settings, state)
         complete = with_password(settings, state)
         # PyFlink starts a JVM of its own, by what the environment says.
         os.environ.update(flink.flink_environment(complete, state, found))

@@ -163,6 +163,15 @@ def get(port: int, path: str) -> None:
 
 
 @contextmanager
+def own_folder() -> Iterator[Path]:
+    """Have a folder for state within the block, which is gone after it."""
+    with tempfile.TemporaryDirectory(prefix="pricebraid-bench-") as name:
+        # Postgres may run as another user, who has to get through.
+        Path(name).chmod(0o755)
+        yield Path(name) / "state"
+
+
+@contextmanager
 def own_stack(**overrides: Any) -> Iterator[Settings]:
     """Run a whole stack with the simulated market, state and ports of its own, within the block.
 
@@ -171,10 +180,8 @@ def own_stack(**overrides: Any) -> Iterator[Settings]:
     Raises:
         BenchError: it did not start.
     """
-    with tempfile.TemporaryDirectory(prefix="pricebraid-bench-") as name:
-        # Postgres may run as another user, who has to get through.
-        Path(name).chmod(0o755)
-        settings = settings_for(Path(name) / "state", symbols="all", **overrides)
+    with own_folder() as folder:
+        settings = settings_for(folder, symbols="all", **overrides)
         environment = base_environment() | child_environment(settings) | {"PYTHONPATH": str(ROOT)}
 
         def command(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -11,7 +11,6 @@ venues against each other runs, too.
 
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from itertools import islice
@@ -26,7 +25,7 @@ from rich.console import Console
 from bench import _backlog
 from bench._cluster import Cluster, cluster
 from bench._host import Host, Load
-from bench._processes import BenchError, settings_for, wait_for
+from bench._processes import BenchError, own_folder, settings_for, wait_for
 from flink_jobs import candles, reconciliation, rollups
 from flink_jobs.plan import statements, values
 from market.frames import RecordingError
@@ -185,11 +184,9 @@ def main(
 ) -> None:
     """Measure the catch-up; exit 1 where it is slower than is wanted."""
     console = Console(stderr=as_json)
-    with tempfile.TemporaryDirectory(prefix="pricebraid-bench-") as name:
-        # Postgres may run as another user, who has to get through.
-        Path(name).chmod(0o755)
+    with own_folder() as folder:
         try:
-            own = settings_for(Path(name) / "state")
+            own = settings_for(folder)
             if of_candles is None:
                 report = measure(own, _backlog.trades(symbols, rate), trades // 10, trades, console)
             else:
