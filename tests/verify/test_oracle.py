@@ -230,6 +230,22 @@ def test_a_candle_that_differs_only_at_one_look_is_no_difference() -> None:
         assert made.differences(10) == []
 
 
+def test_a_sample_is_of_settled_minutes_of_each_venue_that_no_gap_touches() -> None:
+    trades = [
+        Passed(msgspec.structs.replace(passed("A-USDT", START + minute * MINUTE, minute).trade, venue=venue))
+        for venue in VENUES
+        for minute in range(5)
+    ]
+    gap = GapMark("kucoin", "A-USDT", 60, START + MINUTE, 1, START + 2 * MINUTE)
+    with oracle(trades, [gap]) as (made, folder):
+        assert differing(made, folder, candles(trades, [gap]), START + DAY) == set()
+        until = START + 3 * MINUTE
+        drawn = {(item.venue, item.start_time) for item in made.sample(9, until)}
+        whole = {(venue, START + minute * MINUTE) for venue in VENUES for minute in range(4)}
+        assert drawn == whole - {("kucoin", START + MINUTE)}
+        assert [item.venue for item in made.sample(2, until)] == ["binance", "binance", "kucoin", "kucoin"]
+
+
 def test_a_sum_that_does_not_fit_is_an_error_and_not_another_number() -> None:
     much = "9" * 20
     trades = [passed("A-USDT", START, number, "1", much) for number in (1, 2)]

@@ -11,7 +11,12 @@ select
     quote_volume,
     taker_buy_base_volume,
     trade_count
-from found
-where "interval" = '1m' and complete = 'true' and start_time <= $until
-qualify row_number() over (partition by venue order by random()) <= $size
+from (
+    select
+        *,
+        random() as chance
+    from found
+    where "interval" = '1m' and complete = 'true' and start_time <= $until
+)
+qualify row_number() over (partition by venue order by chance) <= $size
 order by venue, symbol, start_time
