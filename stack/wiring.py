@@ -24,6 +24,7 @@ from stack.probes import get_json
 from stack.python_parts import ingest_parts, repair_part
 from stack.recorded import as_recorded, scan_path, symbols_listed
 from stack.retained import retained
+from stack.shown import show_market
 from stack.state import State
 from stack.submit import Client, Definition, definitions
 from stack.upkeep import maintain
@@ -109,6 +110,7 @@ class Wiring:
 
     def _migrate(self) -> None:
         migrate(self.settings, self.state)
+        show_market(self.settings, self.state)
         maintain(self.settings, self.state, self.market_now() or self._began or time.time_ns() // 1000)
         self._watch.database_ready()
 

@@ -9,6 +9,7 @@ import pytest
 
 from market.records import VENUES, Venue
 from stack.passwords import ROLES, superuser_dsn
+from stack.shown import show_market
 from tests.postgres.candles import MINUTE, SECOND, rows, set_now, upsert, write, write_gap
 from tests.postgres.conftest import Database
 from tests.postgres.documented import functions, relations, statements
@@ -99,10 +100,21 @@ def write_feed(connection: psycopg.Connection, venue: Venue, now: datetime) -> N
         upsert(connection, "instrument_list", "venue", row)
 
 
+def write_verification(connection: psycopg.Connection, now: datetime) -> None:
+    """Write a run of verify that found something."""
+    found = {"venue": "binance", "symbol": SYMBOL, "interval": "1m", "start_time": now.isoformat(), "column": "close"}
+    connection.execute(
+        "insert into verification (scope, started_at, finished_at, candles, differences, doubled_trades, examples)"
+        " values ('recent', %s, %s, 10, 1, 0, %s)",
+        [now - HOUR, now, json.dumps([found | {"expected": "1", "found": "2"}])],
+    )
+
+
 @pytest.fixture(scope="module")
 def asked(database: Database) -> Iterator[psycopg.Connection]:
     """A transaction in which the writer has written some rows of everything, and now the reader reads."""
     address = superuser_dsn(database.settings, database.state, database.settings.postgres.database)
+    show_market(database.settings.model_copy(update={"market": "simulated"}), database.state)
     with psycopg.connect(address) as connection:
         connection.execute(f"set local role {ROLES['writer']}")
         # What a statement takes for now is when this transaction began.
@@ -112,6 +124,7 @@ def asked(database: Database) -> Iterator[psycopg.Connection]:
             write_candles(connection, venue, now)
             write_feed(connection, venue, now)
         write_facts(connection, now)
+        write_verification(connection, now)
         connection.execute(f"set local role {ROLES['reader']}")
         connection.execute("set transaction read only")
         yield connection

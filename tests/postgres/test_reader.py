@@ -38,6 +38,9 @@ def reader(database: Database) -> Iterator[psycopg.Connection]:
         "feed_event",
         "late_trade",
         "instrument",
+        "market_shown",
+        "verification",
+        "verified",
     ],
 )
 def test_the_reader_can_read_what_the_contract_names(reader: psycopg.Connection, relation: str) -> None:
