@@ -33,13 +33,17 @@ log = logging.getLogger(__name__)
 
 
 class Jobs:
-    """The two jobs that make candles. `seconds` is how long they may take to catch up each time."""
+    """The two jobs that make candles. `seconds` is how long they may take to catch up each time.
 
-    def __init__(self, settings: Settings, seconds: float, progress: Callable[[str], None]) -> None:
+    `hurry` asks the one that makes the coarser ones for checkpoints, which costs it some of its time.
+    """
+
+    def __init__(self, settings: Settings, seconds: float, progress: Callable[[str], None], *, hurry: bool) -> None:
         self._bootstrap = settings.kafka.bootstrap
         self._flink_port = settings.ports.flink
         self._seconds = seconds
         self._progress = progress
+        self._hurry = hurry
 
     def wait(self, required: Mapping[Place, int]) -> None:
         """Wait until both jobs have written what they make of the records before the offsets `required`.
@@ -73,7 +77,7 @@ class Jobs:
                 self._progress(f"waits for the job {job}" + (f": {left:,} records to go" if left else ""))
                 # `candles` is not hurried: with each checkpoint it also writes minutes, of which the topic is to have a
                 # new version at most once a second.
-                if group == ROLLUPS_GROUP and now > asked + _ASK_SECONDS:
+                if self._hurry and group == ROLLUPS_GROUP and now > asked + _ASK_SECONDS:
                     _hurry(self._flink_port, job)
                     asked = now
                 time.sleep(_PAUSE)

@@ -16,7 +16,6 @@ from market.topics import GAP_MARKS, TRADES, VENUE_CANDLES
 from verify.reading import CannotCheck
 
 SQL = Path(__file__).parent / "sql" / "oracle"
-MEMORY = "512MB"
 
 SETTLING = 5_000_000
 """A candle is closed when its symbol has a trade behind its end, or the market is so far (µs) behind it."""
@@ -38,6 +37,14 @@ class Difference(msgspec.Struct, frozen=True):
     column: str
     expected: str | None
     found: str | None
+
+
+class Differing(msgspec.Struct, frozen=True):
+    """How many candles differ, and from the start of the first to the end of the last (µs, UTC)."""
+
+    candles: int
+    from_time: int | None
+    to_time: int | None
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -65,14 +72,17 @@ class Sampled(msgspec.Struct, frozen=True):
 
 
 class Oracle:
-    """A database of its own in a folder. Methods raise CannotCheck where records make no sense or do not fit."""
+    """A database of its own in a folder. Methods raise CannotCheck where records make no sense or do not fit.
 
-    def __init__(self, folder: Path) -> None:
+    `memory` is what it takes before it uses the folder.
+    """
+
+    def __init__(self, folder: Path, *, memory: str = "512MB", threads: int = 2) -> None:
         self._database = duckdb.connect(
             str(folder / "oracle.duckdb"),
             config={
-                "memory_limit": MEMORY,
-                "threads": 2,
+                "memory_limit": memory,
+                "threads": threads,
                 "temp_directory": str(folder / "spill"),
                 "preserve_insertion_order": False,
                 "autoinstall_known_extensions": False,
@@ -112,25 +122,28 @@ class Oracle:
         ((newest,),) = self._run("newest_received", {"until": until})
         return None if newest is None else int(newest)
 
-    def recompute(self, judged_from: Mapping[str, int], now: int) -> None:
-        """Make every candle anew that is closed by `now` (µs) and begins at or after its interval's time (µs)."""
+    def recompute(self, judged_from: Mapping[str, int], now: int, until: int) -> None:
+        """Make every candle anew that is closed by `now`, ended by `until` and begins at or after its interval's time.
+
+        All are µs.
+        """
         self._run("forget_reach")
         for interval, from_time in judged_from.items():
             self._run("reach", {"interval": interval, "length": INTERVALS[interval], "from_time": from_time})
         self._run("seconds")
         self._run("minutes")
-        self._run("expected", {"settled": now - SETTLING})
+        self._run("expected", {"settled": now - SETTLING, "until": until})
 
     def forget_found(self) -> None:
         """Forget what was found in Postgres."""
         self._run("forget_found")
 
-    def load_found(self, path: Path, now: int) -> None:
-        """Take in a CSV file of candles that were found in Postgres; what is not closed by `now` is left out."""
-        self._run("load_found", {"file": str(path), "settled": now - SETTLING})
+    def load_found(self, path: Path, now: int, until: int) -> None:
+        """Take in a CSV file of candles that were found in Postgres; what `recompute` does not make is left out."""
+        self._run("load_found", {"file": str(path), "settled": now - SETTLING, "until": until})
 
-    def compare(self, *, again: bool) -> int:
-        """Compare expected and found candles; return how many differ.
+    def compare(self, *, again: bool) -> Differing:
+        """Compare expected and found candles; return what differs.
 
         `again` counts only those that differed the last time too.
         """
@@ -138,8 +151,8 @@ class Oracle:
         if again:
             self._run("keep_lasting")
         self._run("remember")
-        ((differing,),) = self._run("differing")
-        return int(differing)
+        (differing,) = self._run("differing")
+        return Differing(*differing)
 
     def differences(self, limit: int) -> list[Difference]:
         """Return the first differences, by time."""

@@ -19,13 +19,15 @@ def first_whole(cut: Mapping[Place, Cut], newest: int, newest_received: Callable
     """
     found = 0
     for (topic, _), part in cut.items():
-        if topic == TRADES:
-            whole = newest if part.newest_before is None else part.newest_before
+        if part.newest_before is not None:
+            whole = part.newest_before
         elif part.first_written is None:
             whole = newest
         else:
             received = newest_received((part.first_written + 1) * 1000)
-            whole = -1 if received is None else received
+            # Before the first trade there is nothing to be marked. Of trades that were not read it says nothing.
+            nothing = newest if topic == TRADES else -1
+            whole = nothing if received is None else received
         found = max(found, whole + 1)
     return found
 

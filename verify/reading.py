@@ -12,13 +12,14 @@ import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from market.topics import TRADES
+from verify.scope import MARGIN_MS, WHOLE, Scope
 
 NEWEST_HEADER = "newest_event_time"
 """A header that the first record of each transaction has in `trades`: the newest event time (µs, as decimal digits,
 -1 for none) of all that was passed to the partition before."""
 
 SECONDS = 30.0
-_FILE_RECORDS = 200_000
+_FILE_RECORDS = 50_000
 _SLICE = 5_000
 # How long the topics may bring nothing while their ends are not reached, in looks of a tenth of a second.
 _PATIENCE = 300
@@ -34,11 +35,16 @@ class CannotCheck(Exception):
     """Nothing can be said of the candles; the text says why."""
 
 
+class NothingToCheck(CannotCheck):
+    """No candle is closed, of what was read."""
+
+
 class Cut(msgspec.Struct):
-    """A partition that has lost its oldest records.
+    """A partition that has lost its oldest records, or of which they are not read.
 
     `newest_before` is the newest event time (µs) of what was passed before the first record that tells it, of `trades`
-    alone; `first_written` the time (ms, of the broker's clock) of the first record that is kept. None: not known.
+    alone. What is lost was written before `first_written` (ms, of the broker's clock); of `trades` that is known only
+    where reading began by time. None: not known.
     """
 
     newest_before: int | None = None
@@ -57,10 +63,18 @@ def silent_logger() -> logging.Logger:
 
 
 class Reader:
-    """The committed records of some topics. Every method raises CannotCheck where the broker does not answer."""
+    """The committed records of some topics, as far back as `scope` says.
+
+    Every method raises CannotCheck where the broker does not answer.
+    """
 
     def __init__(
-        self, bootstrap: str, topics: Iterable[str], folder: Path, progress: Callable[[str], None] = silent
+        self,
+        bootstrap: str,
+        topics: Iterable[str],
+        folder: Path,
+        progress: Callable[[str], None] = silent,
+        scope: Scope = WHOLE,
     ) -> None:
         self._consumer = Consumer(
             {
@@ -85,11 +99,28 @@ class Reader:
         """Behind the last record that was read of each partition: what whoever has read the same has reached."""
         self.records = 0
         for topic in topics:
-            for number in self._partitions(topic):
-                low, _ = self._ends((topic, number))
-                self._next[topic, number] = low
-                if low > 0:
-                    self.cut[topic, number] = Cut()
+            partitions = self._partitions(topic)
+            for number in partitions:
+                self._begin((topic, number), scope, len(partitions))
+
+    def _begin(self, place: Place, scope: Scope, partitions: int) -> None:
+        """Choose where reading a partition begins."""
+        low, high = self._ends(place)
+        by_time = low if scope.since is None else self._first_written(place, scope.since - MARGIN_MS, high)
+        by_count = low if scope.most is None else high - scope.most // partitions
+        first = max(low, by_time, by_count)
+        self._next[place] = first
+        if first > 0:
+            # What is not read was written a while before that time. So something was that is read.
+            self.cut[place] = Cut(first_written=scope.since if first == by_time > low else None)
+
+    def _first_written(self, place: Place, since: int, high: int) -> int:
+        """Return the offset of the first record that was written then (ms) or later, `high` where there is none."""
+        try:
+            (found,) = self._consumer.offsets_for_times([TopicPartition(*place, since)], timeout=SECONDS)
+        except KafkaException as error:
+            raise CannotCheck(f"The broker does not answer: {error.args[0].str()}.") from error
+        return found.offset if found.offset >= 0 else high
 
     def _partitions(self, topic: str) -> list[int]:
         try:
@@ -181,9 +212,10 @@ class _Files:
 
 
 def _learn(cut: Cut, message: Message, topic: str) -> None:
-    if cut.first_written is None:
-        cut.first_written = message.timestamp()[1]
-    if topic == TRADES and cut.newest_before is None:
+    if topic != TRADES:
+        if cut.first_written is None:
+            cut.first_written = message.timestamp()[1]
+    elif cut.newest_before is None:
         headers: Any = message.headers()
         for name, value in headers or ():
             if name == NEWEST_HEADER:

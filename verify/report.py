@@ -18,6 +18,7 @@ def as_json(verdict: Verdict) -> dict[str, Any]:
     return {
         "clean": verdict.clean,
         "market_now": _time(verdict.market_now),
+        "judged_until": _time(verdict.judged_until),
         "records": verdict.records,
         "doubled_trades": verdict.doubled,
         "candles": {
@@ -26,20 +27,22 @@ def as_json(verdict: Verdict) -> dict[str, Any]:
                 "compared": counts.compared,
                 "incomplete": counts.incomplete,
                 "differing": counts.differing,
-                "out_of_reach": verdict.out_of_reach[interval],
+                "out_of_reach": verdict.out_of_reach.get(interval),
             }
             for interval, counts in verdict.candles.items()
         },
-        "compared": sum(counts.compared for counts in verdict.candles.values()),
-        "differing": verdict.differing,
-        "differences": [_difference(item) for item in verdict.differences],
+        "compared": verdict.compared,
+        "differing": verdict.differing.candles,
+        "differences": [difference(item) for item in verdict.differences],
         "sampled": verdict.sampled,
-        "unlike_venue": [_difference(item) for item in verdict.unlike_venue],
+        "unlike_venue": [difference(item) for item in verdict.unlike_venue],
+        "venues_silent": verdict.venues_silent,
         "seconds": verdict.seconds,
     }
 
 
-def _difference(item: Difference) -> dict[str, str | None]:
+def difference(item: Difference) -> dict[str, str | None]:
+    """Return a value that differs as what becomes JSON; times are ISO 8601, UTC."""
     return {
         "venue": item.venue,
         "symbol": item.symbol,
@@ -58,18 +61,19 @@ def show(verdict: Verdict, console: Console) -> None:
     if verdict.unlike_venue:
         console.print(_differences("Differences from the venues' own candles", verdict.unlike_venue))
     console.print(_intervals(verdict))
+    if verdict.venues_silent is not None:
+        console.print(escape(f"Not compared with the venues' own: {verdict.venues_silent}"), style="yellow")
     console.print(escape(summary(verdict)), style="green" if verdict.clean else "bold red", highlight=False)
 
 
 def summary(verdict: Verdict) -> str:
     """Return the verdict in a line."""
-    compared = sum(counts.compared for counts in verdict.candles.values())
-    facts = f"{compared:,} candles from {verdict.records:,} records in {verdict.seconds:.1f} s"
+    facts = f"{verdict.compared:,} candles from {verdict.records:,} records in {verdict.seconds:.1f} s"
     if verdict.sampled:
         facts += f", {verdict.sampled:,} minutes compared with the venues' own,"
     if verdict.clean:
         return f"clean: all {facts} are as they should be"
-    faults = [f"{verdict.differing:,} differ"] if verdict.differing else []
+    faults = [f"{verdict.differing.candles:,} differ"] if verdict.differing.candles else []
     faults += [f"{verdict.doubled:,} trades stand in the topic twice"] if verdict.doubled else []
     faults += [f"{len(verdict.unlike_venue):,} values are not the venues'"] if verdict.unlike_venue else []
     return f"of {facts}, {' and '.join(faults)}"
@@ -89,8 +93,9 @@ def _intervals(verdict: Verdict) -> Table:
     for name in ("compared", "incomplete", "differing", "out of reach"):
         table.add_column(name, justify="right")
     for interval, counts in verdict.candles.items():
-        figures = (counts.compared, counts.incomplete, counts.differing, verdict.out_of_reach[interval])
-        table.add_row(interval, _time(verdict.judged_from[interval]), *(f"{figure:,}" for figure in figures))
+        figures = (counts.compared, counts.incomplete, counts.differing, verdict.out_of_reach.get(interval))
+        cells = ("not counted" if figure is None else f"{figure:,}" for figure in figures)
+        table.add_row(interval, _time(verdict.judged_from[interval]), *cells)
     return table
 
 

@@ -16,6 +16,7 @@ import msgspec
 import psycopg
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
+from psycopg.rows import dict_row
 
 from bench._processes import broker, settings_for, wait_for
 from market.records import GapMark, VenueCandle, encode
@@ -25,7 +26,7 @@ from stack import kafka, postgres
 from stack.accounts import as_user
 from stack.environment import base_environment, child_environment
 from stack.migrations import migrate
-from stack.passwords import dsn
+from stack.passwords import dsn, with_password
 from stack.state import State
 from tests.verify.naive import Candle, Key, Passed
 from verify.jobs import CANDLES_GROUP, ROLLUPS_GROUP
@@ -59,7 +60,7 @@ class Rig:
             "the topics are gone", lambda: not {t.name for t in read} & self._admin.list_topics().topics.keys(), 30
         )
         kafka.create_topics(self._settings.kafka.bootstrap, read)
-        self.change("truncate candle, candle_revision")
+        self.change("truncate candle, candle_revision, verification")
 
     def pass_trades(self, trades: Iterable[Passed], *, newest_before: int = -1, commit: bool = True) -> None:
         """Write trades as the sequencer does: in a transaction, that begins with what was the newest before."""
@@ -159,16 +160,34 @@ class Rig:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the check as people do."""
-        environment = base_environment() | child_environment(self._settings) | {"PYTHONPATH": str(ROOT)}
-        return subprocess.run(
+        with self.begin(*arguments) as process:
+            said, complained = process.communicate(timeout=300)
+        return subprocess.CompletedProcess(process.args, process.returncode, said, complained)
+
+    def begin(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start the check, and return while it runs."""
+        settings = with_password(self._settings, self._state)
+        environment = base_environment() | child_environment(settings) | {"PYTHONPATH": str(ROOT)}
+        return subprocess.Popen(
             [sys.executable, "-m", "verify", *arguments],
             cwd=ROOT,
             env=environment,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=300,
-            check=False,
         )
+
+    def scratch(self) -> list[Path]:
+        """Return the folders that checks keep while they run."""
+        return list(self._settings.state_dir.glob("verify-*"))
+
+    def noted(self) -> dict[str, Any]:
+        """Return the newest run that is noted in the database."""
+        with self._connect("reader") as connection:
+            cursor = connection.cursor(row_factory=dict_row)
+            found = cursor.execute("select * from verification order by id desc limit 1").fetchone()
+        assert found is not None
+        return found
 
 
 _READ = (TRADES, GAP_MARKS, VENUE_CANDLES)

@@ -1,18 +1,22 @@
 """The command against a real broker and a real database: what is right is clean, and each planted fault is caught."""
 
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import msgspec
+import psutil
 import pytest
 
+from bench._processes import wait_for
 from market.decimals import plain, product
 from market.intervals import INTERVALS
 from market.records import GapMark, Side, Trade, Venue, VenueCandle
 from tests.verify.naive import MINUTE, Candle, Passed, candles
 from tests.verify.rig import Rig, rig, when
 from verify.reach import DAY
+from verify.scope import MARGIN_MS, OVERLAP
 
 pytestmark = pytest.mark.stack
 
@@ -264,3 +268,88 @@ def test_an_empty_topic_is_nothing_to_check(parts: Rig) -> None:
     code, answer = parts.verify()
     assert code == 2
     assert "no trades" in answer["error"]
+    run = parts.noted()
+    assert (run["scope"], run["candles"], run["error"]) == ("whole", 0, None)
+
+
+def test_every_run_is_noted_in_the_database(right: Rig) -> None:
+    assert right.verify()[0] == 0
+    run = right.noted()
+    assert run["candles"] > 4_000
+    assert (run["scope"], run["differences"], run["differing"], run["error"]) == ("whole", 0, None, None)
+    right.change("update candle_1h set close = close + 1 where symbol = 'BTC-USDT' and start_time = %s", [when(START)])
+    _, answer = right.verify()
+    run = right.noted()
+    assert (run["differences"], run["examples"]) == (2, answer["differences"])
+    assert (run["differing"].lower, run["differing"].upper) == (when(START), when(START + INTERVALS["1h"]))
+
+
+def test_a_run_that_cannot_check_is_noted_with_its_reason(right: Rig) -> None:
+    right.pass_trades([trade("binance", "BTC-USDT", NOW + 1, 9_001)])
+    assert right.verify("--recent", "--timeout", "1")[0] == 2
+    run = right.noted()
+    assert (run["scope"], run["candles"]) == ("recent", None)
+    assert "candles has not caught up" in run["error"]
+
+
+def test_venues_that_do_not_answer_leave_what_was_compared(right: Rig) -> None:
+    code, answer = right.verify("--venue-sample", "1")
+    assert (code, answer["clean"]) == (2, True)
+    run = right.noted()
+    assert run["candles"] > 4_000
+    assert "does not tell" in run["error"]
+
+
+def received(passed: Passed, time: int) -> Passed:
+    return msgspec.structs.replace(passed, trade=msgspec.structs.replace(passed.trade, receive_time=time))
+
+
+def test_what_is_recent_is_what_was_written_since_the_last_run_and_has_settled(parts: Rig) -> None:
+    parts.empty()
+    ordered = sorted(TRADES, key=lambda passed: passed.trade.event_time)
+    middle = START + 600 * MINUTE
+    old = [passed for passed in ordered if passed.trade.event_time < middle]
+    # Of one symbol nothing comes any more: the topic has partitions that bring nothing new.
+    new = [passed for passed in ordered[len(old) :] if passed.trade.symbol == "BTC-USDT"]
+    parts.pass_trades(old)
+    parts.write([*MARKS, *TOLD])
+    parts.catch_up()
+    assert parts.verify("--recent")[0] == 1, "there are no candles yet"
+    assert parts.noted()["from_time"] < when(START + MINUTE), "the first run reads all"
+    between = time.time_ns() // 1000
+    # The next run counts from a minute after that.
+    began = when(between + MARGIN_MS * 1000) + OVERLAP
+    assert parts.change("update verification set started_at = %s", [began]) == 1
+    first, *others = new
+    parts.pass_trades(
+        [received(first, between), *(received(passed, between + 2 * MINUTE) for passed in others)],
+        newest_before=old[-1].trade.event_time,
+    )
+    parts.store(candles([*old, *new], MARKS, TOLD))
+    parts.catch_up()
+    code, answer = parts.verify("--recent")
+    assert (code, answer["differences"]) == (0, [])
+    run = parts.noted()
+    assert (run["scope"], run["error"]) == ("recent", None)
+    assert run["from_time"] == when(first.trade.event_time + 1)
+    assert run["to_time"] == when(NOW - 2 * MINUTE)
+    assert answer["candles"]["1m"]["compared"] > 700
+    assert answer["records"] == len(new)
+    wrong = "update candle set high = high + 1 where start_time {} and symbol = 'BTC-USDT'"
+    assert parts.change("update verification set started_at = %s", [began])
+    parts.change(wrong.format("< %s"), [when(first.trade.event_time)])
+    parts.change(wrong.format(">= %s"), [when(NOW - 2 * MINUTE)])
+    assert parts.verify("--recent")[0] == 0, "neither what is old nor what has not settled is looked at"
+    assert parts.change("update verification set started_at = %s", [began])
+    assert parts.change(wrong.format("= %s"), [when(START + 660 * MINUTE)])
+    assert parts.verify("--recent")[0] == 1
+
+
+def test_a_run_that_is_ended_leaves_nothing_behind_and_has_the_least_priority(right: Rig) -> None:
+    right.pass_trades([trade("binance", "BTC-USDT", NOW + 1, 9_001)])
+    with right.begin("--recent", "--timeout", "600") as running:
+        wait_for("it keeps what it read", lambda: bool(right.scratch()), 60)
+        assert psutil.Process(running.pid).nice() == 19
+        running.terminate()
+        assert running.wait(60) == 2
+    assert right.scratch() == []

@@ -17,7 +17,7 @@ from market.intervals import INTERVALS
 from market.records import GapMark, Side, Trade, Venue, VenueCandle, encode
 from market.topics import GAP_MARKS, TRADES, VENUE_CANDLES
 from tests.verify.naive import MINUTE, Candle, Key, Passed, candles
-from verify.oracle import SETTLING, Oracle
+from verify.oracle import SETTLING, Differing, Oracle
 from verify.reach import DAY
 from verify.reading import CannotCheck
 
@@ -134,12 +134,15 @@ def found(folder: Path, rows: dict[Key, Candle]) -> Path:
     return path
 
 
-def differing(made: Oracle, folder: Path, rows: dict[Key, Candle], now: int) -> set[tuple[Key, str]]:
-    """Return keys and columns in which the rows are not what the oracle expects."""
+def differing(
+    made: Oracle, folder: Path, rows: dict[Key, Candle], now: int, until: int | None = None
+) -> set[tuple[Key, str]]:
+    """Return keys and columns in which the rows, of those that ended by `until`, are not what the oracle expects."""
+    until = now if until is None else until
     made.newest()
-    made.recompute(dict.fromkeys(INTERVALS, 0), now)
+    made.recompute(dict.fromkeys(INTERVALS, 0), now, until)
     made.forget_found()
-    made.load_found(found(folder, rows), now)
+    made.load_found(found(folder, rows), now, until)
     made.compare(again=False)
     return {
         ((item.venue, item.symbol, item.interval, item.start_time), item.column) for item in made.differences(1_000_000)
@@ -225,9 +228,30 @@ def test_a_candle_that_differs_only_at_one_look_is_no_difference() -> None:
     rows = {key: candle for key, candle in candles(trades).items() if key[2] == "1s" and key[3] == START}
     with oracle(trades) as (made, folder):
         assert differing(made, folder, {}, START + 1_000_000)
-        made.load_found(found(folder, rows), START + 1_000_000)
-        assert made.compare(again=True) == 0
+        made.load_found(found(folder, rows), START + 1_000_000, START + 1_000_000)
+        assert made.compare(again=True) == Differing(0, None, None)
         assert made.differences(10) == []
+
+
+def test_a_candle_that_has_not_settled_is_not_judged() -> None:
+    trades = [passed("A-USDT", START + second * 1_000_000, second) for second in range(0, 180, 30)]
+    with oracle(trades) as (made, folder):
+        settled = START + 2 * MINUTE
+        missing = {key for key, _ in differing(made, folder, {}, START + DAY, settled)}
+        assert {key[3] for key in missing if key[2] == "1m"} == {START, START + MINUTE}
+        assert all(key[3] + INTERVALS[key[2]] <= settled for key in missing)
+        rows = {key: candle for key, candle in candles(trades).items() if key in missing}
+        assert differing(made, folder, candles(trades), START + DAY, settled) == set()
+        assert differing(made, folder, rows, START + DAY, settled) == set()
+
+
+def test_the_stretch_that_differs_is_told() -> None:
+    hours = [START + hour * INTERVALS["1h"] for hour in range(4)]
+    trades = [passed("A-USDT", hour, number) for number, hour in enumerate(hours)]
+    rows = {key: candle for key, candle in candles(trades).items() if key[2] != "1m" or key[3] not in hours[1:3]}
+    with oracle(trades) as (made, folder):
+        assert differing(made, folder, rows, START + 2 * DAY)
+        assert made.compare(again=False) == Differing(2, hours[1], hours[2] + MINUTE)
 
 
 def test_a_sample_is_of_settled_minutes_of_each_venue_that_no_gap_touches() -> None:

@@ -28,6 +28,13 @@ def test_cut_marks_concern_what_had_been_received_when_the_first_that_is_kept_wa
     assert first_whole(cut, NOW, lambda _: None) == 0
 
 
+def test_trades_that_are_not_read_are_no_newer_than_what_was_received_by_then() -> None:
+    received = {8_000_000: NOW - HOUR}
+    cut = {("trades", 0): Cut(first_written=7_999), ("trades", 1): Cut(NOW - 2 * HOUR, 7_999)}
+    assert first_whole(cut, NOW, received.get) == NOW - HOUR + 1
+    assert first_whole(cut, NOW, lambda _: None) == NOW + 1
+
+
 def test_what_backfill_may_have_written_is_not_judged() -> None:
     reach = judged_from(load(), NOW, 0)
     midnight = -(-(NOW - 72 * HOUR) // DAY) * DAY

@@ -108,4 +108,4 @@ left join told
 left join newest on candle.venue = newest.venue and candle.symbol = newest.symbol
 where
     candle.start_time >= reach.from_time
-    and candle.start_time + reach.length <= greatest(newest.event_time, $settled)
+    and candle.start_time + reach.length <= least($until, greatest(newest.event_time, $settled))

@@ -1,4 +1,4 @@
--- Of the rows of Postgres those that are closed by the trades that were read.
+-- Of the rows of Postgres those that are closed by the trades that were read, and ended by then.
 insert into found
 select row.*
 from read_csv(
@@ -16,4 +16,4 @@ from read_csv(
 ) as row
 inner join reach on row."interval" = reach."interval"
 left join newest on row.venue = newest.venue and row.symbol = newest.symbol
-where row.start_time + reach.length <= greatest(newest.event_time, $settled)
+where row.start_time + reach.length <= least($until, greatest(newest.event_time, $settled))

@@ -1,0 +1,2 @@
+select max(started_at) from verification
+where candles is not null
