@@ -1,5 +1,5 @@
 -- Goes with bench/sql/fill_reconciliation.sql: the candles that its minutes are of, seconds of the last quarter of an
--- hour, corrections, the venues' lists, what tickers say of a day, and outages.
+-- hour, corrections, the venues' lists, what tickers say of a day, outages, and runs of verify.
 insert into candle_1m (
     venue,
     symbol,
@@ -102,5 +102,37 @@ select
     '{"reason": "closed"}',
     now() - number * interval '4 minutes'
 from generate_series(1, 200) as number;
+
+insert into market_shown (kind, name, started_at) values ('simulated', 'seed 1, 20 symbols, 100 trades/s', now());
+
+-- The newest run but two found something, and the one after it could not ask the broker.
+insert into verification (
+    scope,
+    started_at,
+    finished_at,
+    from_time,
+    to_time,
+    candles,
+    differences,
+    doubled_trades,
+    differing,
+    venue_compared,
+    venue_differences,
+    error
+)
+select
+    'recent',
+    now() - number * interval '1 hour',
+    now() - number * interval '1 hour' + interval '1 minute',
+    now() - (number + 2) * interval '1 hour',
+    now() - number * interval '1 hour',
+    case number when 2 then null else 10000 end,
+    case number when 3 then 1 else 0 end,
+    0,
+    case number when 3 then tstzrange(now() - interval '5 hours', now() - interval '4 hours') end,
+    40,
+    0,
+    case number when 2 then 'The broker does not answer.' end
+from generate_series(1, 24) as number;
 
 analyze;

@@ -4,11 +4,12 @@ import json
 import re
 from collections.abc import Iterator
 from itertools import combinations
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from ruamel.yaml import YAML
 
+from stack.shown import Kind
 from tests.grafana.dashboards import DASHBOARDS, FOLDER, PATHS, SOURCE
 from tests.grafana.expansion import variables
 
@@ -89,6 +90,21 @@ def test_panels_lie_side_by_side_in_the_grid(name: str) -> None:
     assert {x for x, _ in covered} == set(range(COLUMNS))
     # Grafana moves panels up into holes: then they lie otherwise than here.
     assert len(covered) == COLUMNS * (max(y for _, y in covered) + 1)
+
+
+@each
+def test_the_top_row_is_the_same_everywhere_and_says_which_market_is_shown_and_how_it_was_verified(name: str) -> None:
+    # Grafana takes no library panels from files: the row is in each, and has to be changed in each.
+    row, first = (
+        [panel for panel in dashboard["panels"] if panel["gridPos"]["y"] == 0]
+        for dashboard in (DASHBOARDS[name], DASHBOARDS["live-price"])
+    )
+    assert [panel["title"] for panel in row] == ["Market shown", "Last verified", "Candles compared", "Differences"]
+    assert row == first
+    (mapping,) = row[0]["fieldConfig"]["defaults"]["mappings"]
+    colours = {kind: shown["color"] for kind, shown in mapping["options"].items()}
+    assert colours.keys() == set(get_args(Kind))
+    assert len(set(colours.values())) == 3
 
 
 @each
