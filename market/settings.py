@@ -213,6 +213,17 @@ class PostgresSettings(_Section):
     keep_events_days: Positive = Field(90.0, description="days that feed events and late trades are kept")
 
 
+class VerifySettings(_Section):
+    """How often candles are recomputed from the trades and compared while the stack runs."""
+
+    every_minutes: Annotated[float, Field(ge=0)] = Field(
+        60.0, description="how often what has settled since the last time is verified; 0: never"
+    )
+    venue_sample: Annotated[int, Field(ge=0, le=1000)] = Field(
+        20, description="settled minutes of each venue that are then compared with its own candles, too"
+    )
+
+
 class SimulationSettings(_Section):
     """The simulated market."""
 
@@ -253,6 +264,7 @@ class Settings(BaseSettings):
     repair: RepairSettings = RepairSettings()
     flink: FlinkSettings = FlinkSettings()
     postgres: PostgresSettings = PostgresSettings()
+    verify: VerifySettings = VerifySettings()
     simulation: SimulationSettings = SimulationSettings()
 
     @field_validator("symbols", mode="before")

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 import psycopg
+from psycopg.rows import dict_row
 
 from market.settings import Settings
 from stack.asking import NoAnswer, ask
@@ -27,7 +28,7 @@ GROWTH_WINDOW = 3600.0
 GROWTH_LEAST = 300.0
 _DAY = 86_400.0
 _MEASURE_SECONDS = 30.0
-_CLASHES_SECONDS = 15.0
+_SELDOM_SECONDS = 15.0
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -39,6 +40,8 @@ class Facts(msgspec.Struct, frozen=True):
     disk_days_left: float | None = None
     suspected_clashes: tuple[str, ...] = ()
     """Symbols that seem to be two coins: the venues' prices are a factor apart."""
+    verified: dict[str, Any] | None = None
+    """The row of the view of that name; None while there is none."""
 
 
 class Growth:
@@ -114,6 +117,11 @@ def freshness(seen: int | None, counted: datetime | None) -> float | None:
     return round(max(0.0, seen / 1e6 - counted.timestamp()), 3)
 
 
+def verified(connection: psycopg.Connection) -> dict[str, Any] | None:
+    """Return what the view `verified` tells, by column; None before the first run of verify."""
+    return connection.cursor(row_factory=dict_row).execute("select * from verified").fetchone()
+
+
 class Watch:
     """Gathers the facts each second, in threads of its own, from `start` on."""
 
@@ -125,7 +133,8 @@ class Watch:
         self._growth = Growth()
         self._days_left: float | None = None
         self._clashes: tuple[str, ...] = ()
-        self._clashes_due = 0.0
+        self._verified: dict[str, Any] | None = None
+        self._seldom_due = 0.0
         self._stopping = threading.Event()
         self._database = threading.Event()
         self.facts = Facts()
@@ -149,7 +158,7 @@ class Watch:
             self._seen = newest_event_time(healths) or self._seen
             counted, gaps = self._asked()
             fresh = freshness(self._seen, counted)
-            self.facts = Facts(venues(healths, gaps), self._seen, fresh, self._days_left, self._clashes)
+            self.facts = Facts(venues(healths, gaps), self._seen, fresh, self._days_left, self._clashes, self._verified)
         if self._connection is not None:
             self._connection.close()
 
@@ -174,8 +183,10 @@ class Watch:
                 )
             row = self._connection.execute("select newest_trade_counted()").fetchone()
             gaps = self._connection.execute("select venue, count(*) from gap where closed is null group by venue")
-            if time.monotonic() >= self._clashes_due:
+            if time.monotonic() >= self._seldom_due:
+                self._seldom_due = time.monotonic() + _SELDOM_SECONDS
                 self._look_for_clashes(self._connection)
+                self._verified = verified(self._connection)
             return row[0] if row else None, dict(gaps.fetchall())
         except (psycopg.Error, StackError) as error:
             log.debug("the database does not tell what is counted: %s", error)
@@ -184,7 +195,6 @@ class Watch:
             return None, {}
 
     def _look_for_clashes(self, connection: psycopg.Connection) -> None:
-        self._clashes_due = time.monotonic() + _CLASHES_SECONDS
         query = "select symbol from reconciliation_live where state = 'suspected_clash' order by symbol"
         found = tuple(symbol for (symbol,) in connection.execute(query))
         for symbol in sorted(set(found) - set(self._clashes)):

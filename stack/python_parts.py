@@ -9,7 +9,10 @@ from stack.environment import base_environment, child_environment, effective
 from stack.part import Part
 from stack.probes import get_json, unanswered
 
-__all__ = ["ingest_parts", "market_part", "repair_part", "sequencer_parts"]
+__all__ = ["ingest_parts", "market_part", "repair_part", "sequencer_parts", "verify_part"]
+
+VERIFY_SECONDS = 600.0
+"""How long verification waits for the jobs, which have the machine first."""
 
 
 def market_part(settings: Settings) -> Part:
@@ -39,6 +42,16 @@ def repair_part(settings: Settings) -> Part:
         ready=lambda: unanswered(port, "/health"),
         after=("kafka", "postgres", *_market(settings)),
     )
+
+
+def verify_part(settings: Settings, from_time: int) -> Part:
+    """Return one run of verification, which ends by itself. It needs the writer's password in the settings.
+
+    `from_time` (µs, UTC) is where the jobs' generation begins.
+    """
+    arguments = ("--recent", "--from-time", str(from_time), "--timeout", str(VERIFY_SECONDS))
+    sample = ("--venue-sample", str(settings.verify.venue_sample))
+    return _part("verify", "verify", settings, "", *arguments, *sample, ready=lambda: None)
 
 
 def _processes(settings: Settings, package: Literal["ingest", "sequencer"]) -> list[tuple[str, Settings]]:
@@ -88,13 +101,13 @@ def _part(
     package: str,
     settings: Settings,
     endpoint: str,
-    *,
+    *arguments: str,
     ready: Callable[[], str | None],
     after: tuple[str, ...] = (),
 ) -> Part:
     return Part(
         name=name,
-        command=[sys.executable, "-m", package],
+        command=[sys.executable, "-m", package, *arguments],
         env={**base_environment(), **child_environment(effective(settings)), "PYTHONPATH": str(ROOT)},
         cwd=ROOT,
         endpoint=endpoint,

@@ -1,5 +1,6 @@
 """The status as people and programs get it: the contract's JSON, and a table."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ NOTHING: dict[str, Any] = {
     "freshness_seconds": None,
     "disk_days_left": None,
     "suspected_clashes": [],
+    "verified": None,
 }
 """The status where nothing runs."""
 
@@ -52,6 +54,7 @@ def compose(
         "freshness_seconds": facts.freshness_seconds,
         "disk_days_left": None if facts.disk_days_left is None else round(facts.disk_days_left, 1),
         "suspected_clashes": list(facts.suspected_clashes),
+        "verified": facts.verified,
     }
 
 
@@ -113,6 +116,29 @@ def _venues_table(status: dict[str, Any]) -> Table:
     return table
 
 
+def _ago(seconds: float) -> str:
+    minutes = int(seconds // 60)
+    return f"{minutes} min ago" if minutes < 120 else f"{minutes // 60} h ago"
+
+
+def verified(told: dict[str, Any] | None, now: datetime) -> Text:
+    """Return in a line when candles were last verified, and what came of it."""
+    if told is None:
+        return Text("verified   not yet")
+    line = Text("verified   ")
+    if told["finished_at"] is None:
+        line.append("never")
+    else:
+        ago = _ago((now - datetime.fromisoformat(told["finished_at"])).total_seconds())
+        found = {"not what the trades make": told["differences"], "not the venues'": told["venue_differences"]}
+        wrong = [f"{number:,} {what}" for what, number in found.items() if number]
+        line.append(f"{ago}, {told['candles']:,} candles: ")
+        line.append(" and ".join(wrong) or "no differences", "bold red" if wrong else "green")
+    if told["error"]:
+        line.append(f"; the last run could not: {told['error'].splitlines()[0]}", "yellow")
+    return line
+
+
 def shown(status: dict[str, Any]) -> Group:
     """Return the status as people read it."""
     fresh, days = status["freshness_seconds"], status["disk_days_left"]
@@ -127,7 +153,8 @@ def shown(status: dict[str, Any]) -> Group:
     if status.get("suspected_clashes"):
         names = ", ".join(status["suspected_clashes"])
         notes.append(Text(f"left out, since prices say that these are two coins of one name: {names}", "red"))
-    return Group("\n".join(lines), "", _parts_table(status), *notes, "", _venues_table(status))
+    told = verified(status.get("verified"), datetime.now(UTC))
+    return Group("\n".join(lines), told, "", _parts_table(status), *notes, "", _venues_table(status))
 
 
 def progress(status: dict[str, Any], seconds: float) -> Table:

@@ -8,6 +8,7 @@ line: `{"healthy": true}`, or `{"message": …, "remedy": …, "part": …, "lin
 import argparse
 import logging
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -26,6 +27,7 @@ from stack.facts import Watch
 from stack.process import Register, read_register, stop_leftovers, write_atomically
 from stack.state import State
 from stack.upkeep import Upkeep
+from stack.verifying import Verifying
 from stack.wiring import Wiring
 
 log = logging.getLogger(__name__)
@@ -48,9 +50,8 @@ class Supervisor:
         self._phase = "starting"
         self._doing = ""
         self._board = Board()
-        self._conductor = Conductor(
-            self._board, Register(running.register_path(self._state.root)), self._state.logs, str(self._state.root)
-        )
+        self._register = Register(running.register_path(self._state.root))
+        self._conductor = Conductor(self._board, self._register, self._state.logs, str(self._state.root))
         self._watch = Watch(settings, self._state)
 
     def signalled(self, *_: Any) -> None:
@@ -77,6 +78,7 @@ class Supervisor:
         fault: Fault | None = None
         wiring: Wiring | None = None
         upkeep: Upkeep | None = None
+        verifying: Verifying | None = None
         try:
             self._state.create()
             writer.start()
@@ -89,6 +91,8 @@ class Supervisor:
             self._conductor.start()
             fault = self._come_up()
             if fault is None and not self._stopping.is_set():
+                verifying = Verifying(self._settings.verify, wiring.verification, self._register, self._state)
+                verifying.start()
                 self._phase = "running"
                 log.info("everything is healthy")
                 self._report({"healthy": True})
@@ -98,6 +102,8 @@ class Supervisor:
         except StackError as error:
             fault = Fault("", error.message, error.remedy, [])
         self._phase = "stopping"
+        if verifying is not None:
+            verifying.stop()
         if wiring is not None:
             wiring.client.abort()
             self._conductor.stop(self._state.savepoints, self._hurry, wiring.sequencer_drained)
@@ -116,12 +122,14 @@ class Supervisor:
         return 0
 
     def _clear_the_ground(self) -> None:
-        """Stop what a killed supervisor left, then check ports and disk, then fetch the jars."""
+        """Stop and delete what a killed supervisor left, then check ports and disk, then fetch the jars."""
         preflight.check_disk(self._state.root)
         record = running.register_path(self._state.root)
         self._doing = "looking for processes left over"
         stop_leftovers(read_register(record), stop_rank)
         record.unlink(missing_ok=True)
+        for scratch in self._state.root.glob("verify-*"):
+            shutil.rmtree(scratch, ignore_errors=True)
         preflight.check_ports(self._settings)
 
         def progress(done: int, total: int, name: str) -> None:

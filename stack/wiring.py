@@ -21,7 +21,7 @@ from stack.part import Part
 from stack.parts import all_parts
 from stack.passwords import with_password
 from stack.probes import get_json
-from stack.python_parts import ingest_parts, repair_part
+from stack.python_parts import ingest_parts, repair_part, verify_part
 from stack.recorded import as_recorded, scan_path, symbols_listed
 from stack.retained import retained
 from stack.shown import show_market
@@ -53,6 +53,16 @@ class Wiring:
     def market_now(self) -> int | None:
         """Return the market's now, microseconds since the epoch, UTC; None while no trade was seen."""
         return self._watch.facts.market_now
+
+    def verification(self) -> Part:
+        """Return a run of verification, with what is known by now.
+
+        Raises:
+            StackError: the database has no passwords yet, or the jobs' record is damaged.
+        """
+        # What the jobs left out, because the topics no longer held it whole when they began, can't be judged.
+        from_time = JobStore(self.state).record("candles").from_time
+        return verify_part(with_password(self.settings, self.state), from_time)
 
     def sequencer_drained(self) -> bool:
         """Tell whether the sequencer has read everything; also when it does not answer."""

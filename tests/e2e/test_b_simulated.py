@@ -60,6 +60,34 @@ def test_verify_is_clean_until_a_candle_is_edited(simulated: Stack) -> None:
     assert [difference["column"] for difference in json.loads(found.stdout)["differences"]] == ["close"]
 
 
+def test_the_database_says_that_its_prices_are_made_up(simulated: Stack) -> None:
+    assert simulated.query("select kind, name from market_shown") == [["simulated", "seed 1, 20 symbols, 100 trades/s"]]
+
+
+def test_what_has_settled_is_verified_noted_and_shown(simulated: Stack) -> None:
+    (before,) = simulated.query("select coalesce(max(id), 0) from verification")
+
+    def noted() -> list[list[str]]:
+        # The stack does the same by itself every hour.
+        simulated.command("verify", "--recent", "--venue-sample", "2", check=False)
+        return simulated.query(
+            "select candles, differences, doubled_trades, venue_compared, venue_differences, error from verification"
+            f" where scope = 'recent' and candles > 0 and id > {before[0]} order by id limit 1"
+        )
+
+    # Until a minute has settled, there is nothing to be judged.
+    ((candles, *found),) = eventually("minutes that have settled are verified", noted, 400)
+    assert int(candles) > 0
+    assert found == ["0", "0", "4", "0", ""]
+
+    def told() -> bool:
+        verified = simulated.seen()["verified"]
+        return verified is not None and verified["candles"] is not None and verified["error"] is None
+
+    eventually("the status tells of it", told)
+    assert "verified   " in simulated.command("status").stdout
+
+
 def test_every_symbol_of_both_venues_gets_a_whole_ticker(simulated: Stack) -> None:
     eventually(
         "tickers of all symbols",

@@ -79,6 +79,50 @@ def test_people_see_all_of_it() -> None:
         assert word in text
 
 
+VERIFIED = {
+    "finished_at": "2026-01-02T03:04:05Z",
+    "from_time": "2026-01-02T01:00:00Z",
+    "to_time": "2026-01-02T03:00:00Z",
+    "candles": 28_312,
+    "venue_compared": 40,
+    "differences": 0,
+    "venue_differences": 0,
+    "error": None,
+}
+
+
+@pytest.mark.parametrize(
+    ("told", "line", "red"),
+    [
+        (None, "not yet", False),
+        (VERIFIED, "12 min ago, 28,312 candles: no differences", False),
+        (VERIFIED | {"differences": 3}, "12 min ago, 28,312 candles: 3 not what the trades make", True),
+        (
+            VERIFIED | {"differences": 3, "venue_differences": 1, "error": "The broker is away.\nSo."},
+            "12 min ago, 28,312 candles: 3 not what the trades make and 1 not the venues'"
+            "; the last run could not: The broker is away.",
+            True,
+        ),
+        (
+            dict.fromkeys(VERIFIED) | {"differences": 0, "venue_differences": 0, "error": "The broker is away."},
+            "never; the last run could not: The broker is away.",
+            False,
+        ),
+    ],
+)
+def test_a_line_says_when_candles_were_verified_and_what_came_of_it(
+    told: dict[str, Any] | None, line: str, red: bool
+) -> None:
+    text = status.verified(told, datetime(2026, 1, 2, 3, 16, 59, tzinfo=UTC))
+    assert text.plain == f"verified   {line}"
+    assert any("red" in str(span.style) for span in text.spans) == red
+
+
+def test_the_line_stands_in_the_status() -> None:
+    assert "verified   not yet" in shown(status.shown(now()))
+    assert "3 h ago" in status.verified(VERIFIED, datetime(2026, 1, 2, 6, 30, tzinfo=UTC)).plain
+
+
 def test_progress_says_what_is_ready_and_what_is_waited_for() -> None:
     text = shown(status.progress(now(), 3.25))
     assert "postgres" in text
