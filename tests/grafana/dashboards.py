@@ -1,6 +1,7 @@
 """The dashboards as they lie in `grafana/dashboards`, and every query that they ask."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +11,12 @@ FOLDER = ROOT / "grafana"
 PATHS = sorted((FOLDER / "dashboards").glob("*.json"))
 DASHBOARDS: dict[str, dict[str, Any]] = {path.stem: json.loads(path.read_bytes()) for path in PATHS}
 SOURCE = {"type": "grafana-postgresql-datasource", "uid": "pricebraid-postgres"}
+PROMETHEUS = {"type": "prometheus", "uid": "pricebraid-prometheus"}
 
 
 @dataclass(frozen=True)
 class Query:
-    """One query of a dashboard."""
+    """One query of a dashboard to Postgres."""
 
     dashboard: str
     name: str
@@ -28,6 +30,33 @@ class Query:
         return f"{self.dashboard}: {self.name}"
 
 
+@dataclass(frozen=True)
+class Expression:
+    """One query of a dashboard to Prometheus."""
+
+    dashboard: str
+    panel: str
+    reference: str
+    promql: str
+    instant: bool
+    """Whether its value at the range's end is asked for, instead of over the range."""
+
+    def __str__(self) -> str:
+        return f"{self.dashboard}: {self.panel} {self.reference}"
+
+
+def panels(name: str) -> list[dict[str, Any]]:
+    """Return the panels of a dashboard that show something: all but the headings of its rows."""
+    return [panel for panel in DASHBOARDS[name]["panels"] if panel["type"] != "row"]
+
+
+def _targets(name: str, source: dict[str, str]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    for panel in panels(name):
+        for target in panel["targets"]:
+            if target["datasource"] == source:
+                yield panel, target
+
+
 def _queries(name: str, dashboard: dict[str, Any]) -> list[Query]:
     return [
         *(Query(name, item["name"], "variable", "table", item["query"]) for item in dashboard["templating"]["list"]),
@@ -38,8 +67,7 @@ def _queries(name: str, dashboard: dict[str, Any]) -> list[Query]:
         ),
         *(
             Query(name, f"{panel['title']} {target['refId']}", panel["type"], target["format"], target["rawSql"])
-            for panel in dashboard["panels"]
-            for target in panel["targets"]
+            for panel, target in _targets(name, SOURCE)
         ),
     ]
 
@@ -47,3 +75,8 @@ def _queries(name: str, dashboard: dict[str, Any]) -> list[Query]:
 QUERIES = [query for name, dashboard in DASHBOARDS.items() for query in _queries(name, dashboard)]
 VARIABLES = [query for query in QUERIES if query.kind == "variable"]
 ASKED = [query for query in QUERIES if query.kind != "variable"]
+EXPRESSIONS = [
+    Expression(name, panel["title"], target["refId"], target["expr"], target["instant"])
+    for name in DASHBOARDS
+    for panel, target in _targets(name, PROMETHEUS)
+]

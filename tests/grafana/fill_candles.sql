@@ -1,5 +1,5 @@
 -- Goes with bench/sql/fill_reconciliation.sql: the candles that its minutes are of, seconds of the last quarter of an
--- hour, corrections, the venues' lists, what tickers say of a day, outages, and runs of verify.
+-- hour, corrections, the venues' lists, what tickers say of a day, outages, late trades, and runs of verify.
 insert into candle_1m (
     venue,
     symbol,
@@ -134,5 +134,23 @@ select
     0,
     case number when 2 then 'The broker does not answer.' end
 from generate_series(1, 24) as number;
+
+insert into late_trade (
+    venue, symbol, source_id, first_id, last_id, sequence, price, size, quote, side, event_time, receive_time
+)
+select
+    case mod(number, 2) when 0 then 'binance' else 'kucoin' end,
+    'T001-USDT',
+    number::text,
+    number,
+    number,
+    number,
+    1,
+    1,
+    1,
+    'buy',
+    now() - interval '1 hour' - number * interval '10 minutes',
+    now() - number * interval '10 minutes'
+from generate_series(1, 100) as number;
 
 analyze;

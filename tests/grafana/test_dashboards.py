@@ -10,7 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from stack.shown import Kind
-from tests.grafana.dashboards import DASHBOARDS, FOLDER, PATHS, SOURCE
+from tests.grafana.dashboards import DASHBOARDS, EXPRESSIONS, FOLDER, PATHS, PROMETHEUS, SOURCE, panels
 from tests.grafana.expansion import variables
 
 COLUMNS = 24
@@ -69,9 +69,11 @@ def test_a_provisioned_dashboard_brings_no_number_of_a_database(name: str) -> No
 
 @each
 def test_panels_are_told_apart_and_explained(name: str) -> None:
-    panels = DASHBOARDS[name]["panels"]
-    assert len({panel["id"] for panel in panels}) == len(panels)
-    for panel in panels:
+    ids = [panel["id"] for panel in DASHBOARDS[name]["panels"]]
+    assert len(set(ids)) == len(ids)
+    titles = [panel["title"] for panel in panels(name)]
+    assert len(set(titles)) == len(titles)
+    for panel in panels(name):
         defaults = panel["fieldConfig"]["defaults"]
         assert panel["title"], panel["id"]
         assert panel["description"].endswith("."), panel["title"]
@@ -83,10 +85,10 @@ def test_panels_are_told_apart_and_explained(name: str) -> None:
 
 @each
 def test_panels_lie_side_by_side_in_the_grid(name: str) -> None:
-    panels = DASHBOARDS[name]["panels"]
-    for one, other in combinations(panels, 2):
+    laid = DASHBOARDS[name]["panels"]
+    for one, other in combinations(laid, 2):
         assert not cells(one) & cells(other), (one["title"], other["title"])
-    covered = set().union(*map(cells, panels))
+    covered = set().union(*map(cells, laid))
     assert {x for x, _ in covered} == set(range(COLUMNS))
     # Grafana moves panels up into holes: then they lie otherwise than here.
     assert len(covered) == COLUMNS * (max(y for _, y in covered) + 1)
@@ -108,16 +110,38 @@ def test_the_top_row_is_the_same_everywhere_and_says_which_market_is_shown_and_h
 
 
 @each
-def test_every_query_goes_to_the_one_data_source(name: str) -> None:
+def test_rows_have_a_name_and_are_open(name: str) -> None:
+    for row in DASHBOARDS[name]["panels"]:
+        if row["type"] == "row":
+            assert row["title"]
+            assert not row["collapsed"]
+            assert row["panels"] == []
+            assert (row["gridPos"]["w"], row["gridPos"]["h"]) == (COLUMNS, 1)
+
+
+@each
+def test_every_query_goes_to_a_data_source_that_is_there(name: str) -> None:
     dashboard = DASHBOARDS[name]
-    assert all(source == SOURCE for source in found(dashboard, "datasource"))
-    asking = [
-        *dashboard["panels"],
-        *dashboard["templating"]["list"],
-        *dashboard["annotations"]["list"],
-        *(target for panel in dashboard["panels"] for target in panel["targets"]),
-    ]
-    assert all("datasource" in item for item in asking)
+    assert all(source in (SOURCE, PROMETHEUS) for source in found(dashboard, "datasource"))
+    for item in [*dashboard["templating"]["list"], *dashboard["annotations"]["list"]]:
+        # Without a Prometheus, choosing a symbol has to work all the same.
+        assert item["datasource"] == SOURCE
+    for panel in panels(name):
+        assert panel["targets"]
+        assert all(target["datasource"] == panel["datasource"] for target in panel["targets"]), panel["title"]
+
+
+def test_only_the_pipeline_asks_prometheus() -> None:
+    assert {expression.dashboard for expression in EXPRESSIONS} == {"pipeline"}
+
+
+def test_what_prometheus_is_asked_is_named_or_the_only_one_of_its_panel() -> None:
+    for panel in panels("pipeline"):
+        if panel["datasource"] == PROMETHEUS:
+            for target in panel["targets"]:
+                assert target["range"] is not target["instant"]
+                assert target["instant"] is (panel["type"] == "stat")
+                assert target["legendFormat"] or len(panel["targets"]) == 1, panel["title"]
 
 
 @each
