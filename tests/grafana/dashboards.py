@@ -38,8 +38,11 @@ class Expression:
     panel: str
     reference: str
     promql: str
+    legend: str
     instant: bool
     """Whether its value at the range's end is asked for, instead of over the range."""
+    minutely: bool
+    """Whether its panel draws a point a minute at most, instead of as many as there is room for."""
 
     def __str__(self) -> str:
         return f"{self.dashboard}: {self.panel} {self.reference}"
@@ -76,7 +79,15 @@ QUERIES = [query for name, dashboard in DASHBOARDS.items() for query in _queries
 VARIABLES = [query for query in QUERIES if query.kind == "variable"]
 ASKED = [query for query in QUERIES if query.kind != "variable"]
 EXPRESSIONS = [
-    Expression(name, panel["title"], target["refId"], target["expr"], target["instant"])
+    Expression(
+        name,
+        panel["title"],
+        target["refId"],
+        target["expr"],
+        target["legendFormat"],
+        target["instant"],
+        panel.get("interval") == "1m",
+    )
     for name in DASHBOARDS
     for panel, target in _targets(name, PROMETHEUS)
 ]

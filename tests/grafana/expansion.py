@@ -1,6 +1,6 @@
-"""What Grafana makes of a query before Postgres gets it: variables put in by the browser, then macros by the server.
+"""What Grafana makes of a query before it is asked: variables put in by the browser, then macros by the server.
 
-Rules as documented for the PostgreSQL data source of Grafana 12. Times are UTC.
+Rules as documented for the PostgreSQL and the Prometheus data source of Grafana 12. Times are UTC.
 """
 
 import re
@@ -114,3 +114,30 @@ def _with_macros(query: str, shown: Shown) -> str:
             raise ExpansionError(f"{found[0]}: {error}") from error
 
     return _MACRO.sub(put, query)
+
+
+def expand_promql(query: str, shown: Shown, scraped: timedelta) -> str:
+    """Return what Prometheus gets, where it reads its targets every `scraped`.
+
+    Raises:
+        ExpansionError: a variable is unknown; dashboards have none of their own here.
+    """
+    length = shown.to_time - shown.from_time
+    known = {
+        "__interval": _duration(shown.interval),
+        # So long that it always holds two scrapes, even where one is missed.
+        "__rate_interval": _duration(max(shown.interval + scraped, 4 * scraped)),
+        "__range": _duration(length),
+    }
+
+    def put(found: re.Match[str]) -> str:
+        name = found["braced"] or found["plain"]
+        if name not in known:
+            raise ExpansionError(f"no variable {name}")
+        return known[name]
+
+    return _VARIABLE.sub(put, query)
+
+
+def _duration(length: timedelta) -> str:
+    return f"{round(length.total_seconds())}s"

@@ -144,6 +144,15 @@ def test_what_prometheus_is_asked_is_named_or_the_only_one_of_its_panel() -> Non
                 assert target["legendFormat"] or len(panel["targets"]) == 1, panel["title"]
 
 
+def test_a_rate_reaches_over_some_scrapes_and_what_is_counted_in_steps_counts_once() -> None:
+    for expression in EXPRESSIONS:
+        windows = set(re.findall(r"\[(.+?)\]", expression.promql))
+        # Windows of one step each neither overlap nor leave holes, if several scrapes are in each.
+        counted = "$__range" if expression.instant else "$__interval"
+        assert windows <= {counted if "increase(" in expression.promql else "$__rate_interval"}, expression
+        assert expression.minutely is ("$__interval" in windows), expression
+
+
 @each
 def test_every_variable_that_is_used_is_there_and_the_other_way_round(name: str) -> None:
     defined = [item["name"] for item in DASHBOARDS[name]["templating"]["list"]]

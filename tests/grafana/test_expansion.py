@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.grafana.expansion import ExpansionError, Shown, expand, quoted, variables
+from tests.grafana.expansion import ExpansionError, Shown, expand, expand_promql, quoted, variables
 
 SHOWN = Shown(
     datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), datetime(2026, 1, 2, 4, 4, 5, tzinfo=UTC), timedelta(milliseconds=1500)
@@ -38,6 +38,19 @@ def test_variables_and_macros(query: str, expanded: str) -> None:
 def test_what_grafana_does_not_know_is_refused(query: str) -> None:
     with pytest.raises(ExpansionError):
         expand(query, {"symbol": "A"}, SHOWN)
+
+
+@pytest.mark.parametrize(
+    ("scraped", "expanded"), [(1, "rate(a[4s]) + rate(b[3600s]) + 2s"), (5, "rate(a[20s]) + rate(b[3600s]) + 2s")]
+)
+def test_a_rate_reaches_over_four_scrapes(scraped: int, expanded: str) -> None:
+    query = "rate(a[$__rate_interval]) + rate(b[${__range}]) + $__interval"
+    assert expand_promql(query, SHOWN, timedelta(seconds=scraped)) == expanded
+
+
+def test_a_variable_in_promql_is_refused() -> None:
+    with pytest.raises(ExpansionError):
+        expand_promql('a{venue="$venue"}', SHOWN, timedelta(seconds=1))
 
 
 def test_variables_that_a_text_uses() -> None:

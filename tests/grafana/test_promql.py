@@ -1,0 +1,100 @@
+"""Every query of the dashboards to Prometheus, asked of a real one that scrapes what the parts export."""
+
+import math
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from market.service import serve
+from stack.asking import NoAnswer
+from tests.grafana.dashboards import EXPRESSIONS, Expression
+from tests.grafana.expansion import Shown, expand_promql
+from tests.grafana.exporters import ALL
+from tests.grafana.prometheus import Prometheus, prometheus
+from tests.stacks import eventually
+
+BINARY = shutil.which("prometheus")
+SCRAPED = timedelta(seconds=1)
+
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.skipif(BINARY is None, reason="there is no prometheus on the PATH (Debian has it as a package)"),
+]
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    """A Prometheus that scrapes the exporters of every part, each served as the parts serve it."""
+    assert BINARY is not None
+    with ExitStack() as stack:
+        ports = {}
+        for name, registry in ALL.items():
+            server = serve(0, dict, registry())
+            stack.callback(server.server_close)
+            stack.callback(server.shutdown)
+            ports[name] = server.server_port
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        yield stack.enter_context(prometheus(BINARY, tmp_path_factory.mktemp("prometheus"), port, ports))
+
+
+Series = list[dict[str, Any]]
+
+
+def ask(server: Prometheus, expression: Expression) -> Series:
+    """Return the series that Grafana gets of the last minute, as soon as each has a number that can be drawn."""
+
+    def drawn() -> Series | None:
+        now = time.time()
+        step = 60 if expression.minutely else 1
+        start, end = (datetime.fromtimestamp(time_, UTC) for time_ in (now - 60, now))
+        query = expand_promql(expression.promql, Shown(start, end, timedelta(seconds=step)), SCRAPED)
+        at = {"time": now} if expression.instant else {"start": now - 60, "end": now, "step": step}
+        found = server.series(query, **at)
+        return found if all(map(numbers, found)) else None
+
+    # A rate needs two scrapes, and is of the time between them.
+    return eventually(f"{expression} gives numbers", drawn, 20)
+
+
+def numbers(series: dict[str, Any]) -> list[float]:
+    """Return what a series says that can be drawn."""
+    points = series["values"] if "values" in series else [series["value"]]
+    return [number for number in (float(text) for _, text in points) if math.isfinite(number)]
+
+
+def named(expression: Expression, series: dict[str, Any]) -> str:
+    """Return the name of a series in its panel."""
+    name = expression.legend
+    for label, value in series["metric"].items():
+        name = name.replace(f"{{{{{label}}}}}", value)
+    return name
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS, ids=str)
+def test_a_query_gives_what_its_panel_draws(asked: Prometheus, expression: Expression) -> None:
+    found = ask(asked, expression)
+    assert len(found) == 1 or not expression.instant
+    # What tells the lines of a panel apart is in their names.
+    for label in {label for series in found for label in series["metric"]} - {"__name__"}:
+        assert f"{{{{{label}}}}}" in expression.legend
+
+
+def test_lines_of_one_panel_have_different_names(asked: Prometheus) -> None:
+    panels: dict[str, list[str]] = {}
+    for expression in EXPRESSIONS:
+        panels.setdefault(expression.panel, []).extend(named(expression, found) for found in ask(asked, expression))
+    assert {panel: names for panel, names in panels.items() if len(set(names)) != len(names)} == {}
+    assert not any("{{" in name for names in panels.values() for name in names)
+
+
+def test_what_is_no_promql_is_refused(asked: Prometheus) -> None:
+    with pytest.raises(NoAnswer, match="parse error"):
+        asked.series("sum by venue (up", time=time.time())
