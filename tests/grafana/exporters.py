@@ -80,10 +80,10 @@ def _repair() -> CollectorRegistry:
         for venue in VENUES:
             for count in (stats.weight, stats.trades, stats.candles):
                 count[venue] += 2
-            stats.requests.update([(venue, "ok"), (venue, "limited")])
+            stats.requests.update([(venue, "ok"), (venue, "limit")])
             stats.closed.update([(venue, "repair"), (venue, "confirmed")])
-            stats.checks.update([(venue, "hour")])
-            stats.mismatches.update([(venue, "hour")])
+            stats.checks.update([(venue, "check")])
+            stats.mismatches.update([(venue, "check")])
 
     registry = _moved(move)
     registry.register(stats)
