@@ -62,6 +62,7 @@ class Conductor:
         self._keepers: list[Keeper] = []
         self._steps: list[Step] = []
         self._jobs: JobKeeper | None = None
+        self._optional: set[str] = set()
 
     @property
     def step_names(self) -> set[str]:
@@ -71,6 +72,8 @@ class Conductor:
     def add_part(self, part: Callable[[], Part], *after: str) -> None:
         """Keep a part, which needs `after` besides what it says itself. `part` is asked for at each start."""
         first = part()
+        if first.optional:
+            self._optional.add(first.name)
         needs = (*first.after, *(name for name in after if name not in first.after))
         self._keepers.append(
             Keeper(
@@ -102,13 +105,16 @@ class Conductor:
             self._jobs.start()
 
     def healthy(self) -> bool:
-        """Tell whether everything is healthy."""
-        return all(report.state == "healthy" for report in self.board.read().values())
+        """Tell whether everything is healthy, but for optional parts that were given up."""
+        return all(
+            report.state == "healthy" or (report.fatal and name in self._optional)
+            for name, report in self.board.read().items()
+        )
 
     def fault(self) -> Fault | None:
         """Return what keeps the stack from coming up and will not pass by itself."""
         for name, report in self.board.read().items():
-            if report.fatal:
+            if report.fatal and name not in self._optional:
                 return Fault(name, report.reason or "failed", report.remedy, last_lines(self._logs / f"{name}.log", 15))
         return None
 

@@ -99,6 +99,12 @@ class Keeper:
             ),
         )
 
+    def _say(self, what: str) -> None:
+        """Show how far the start is, and end it where it is not wanted any more."""
+        if self._stopping.is_set():
+            raise StackError("stopped")
+        self._post("starting" if not self._restarts else "restarting", what)
+
     def _run(self) -> None:
         failures = 0
         while not self._stopping.is_set():
@@ -122,6 +128,10 @@ class Keeper:
             # Before the first success a fault is more likely in the set-up than in the weather.
             hopeless = not self._was_healthy and (bool(error.remedy) or failures >= self._patience.first_tries)
             pause = backoff(failures, self._patience)
+            if hopeless and self._now.optional:
+                log.warning("%s: %s; it is left alone", self.name, error)
+                self._post("failed", error.message, error=error)
+                return
             log.warning("%s: %s; starting it again in %.1f s", self.name, error.message, pause)
             self._post("failed" if hopeless else "restarting", error.message, error=error if hopeless else None)
             self._stopping.wait(pause)
@@ -129,7 +139,8 @@ class Keeper:
     def _once(self) -> tuple[float, StackError]:
         """Run the part until it ends; return for how long it was healthy, and what ended it."""
         self._now = part = self._part()
-        self._post("starting" if not self._restarts else "restarting", "is prepared")
+        part.obtain(self._say)
+        self._say("is prepared")
         part.prepare()
         if self._stopping.is_set():
             return 0.0, StackError("stopped")

@@ -5,9 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGTERM
 
+Say = Callable[[str], None]
+"""Called with how far something is; what it raises ends that."""
+
 
 def nothing() -> None:
     """The preparation of a part that needs none."""
+
+
+def at_hand(_say: Say) -> None:
+    """The obtaining of a part whose program is there."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +26,8 @@ class Part:
     """
 
     name: str
-    """`postgres`, `kafka`, `jobmanager`, `taskmanager-1`, `market`, `sequencer`, `ingest`, `ingest-2`, `repair`."""
+    """`postgres`, `kafka`, `jobmanager`, `taskmanager-1`, `market`, `sequencer`, `ingest`, `ingest-2`, `repair`,
+    `prometheus`, `grafana`."""
     command: list[str]
     env: dict[str, str]
     """The complete environment of the process; nothing is inherited."""
@@ -28,6 +36,8 @@ class Part:
     """Where people and programs reach it, as shown by `status`."""
     ready: Callable[[], str | None]
     """None where the part answers in its own protocol, else one line why not yet. Never raises; takes under 2 s."""
+    obtain: Callable[[Say], None] = at_hand
+    """Runs before `prepare`, and may take minutes: fetches the program where it is missing; raises StackError."""
     prepare: Callable[[], None] = nothing
     """Runs before every start and may be repeated at will; raises StackError."""
     user: str | None = None
@@ -37,3 +47,5 @@ class Part:
     """How long an orderly stop may take, in seconds, before the process is killed."""
     after: tuple[str, ...] = ()
     """The parts that must be ready before this one starts."""
+    optional: bool = False
+    """Whether all else is of use without it. Then what keeps it from starting stops nothing, and is not tried again."""

@@ -46,6 +46,11 @@ class State:
         return self.root / "flink"
 
     @property
+    def programs(self) -> Path:
+        """Grafana and Prometheus where they were fetched, shared by all markets."""
+        return self.root / "programs"
+
+    @property
     def folder(self) -> Path:
         """The market's own folder."""
         return self.root / self.market
@@ -86,6 +91,16 @@ class State:
         return self.flink / "tmp"
 
     @property
+    def grafana(self) -> Path:
+        """What Grafana keeps: its own database, with users and the state of alerts."""
+        return self.folder / "grafana"
+
+    @property
+    def prometheus(self) -> Path:
+        """Prometheus' configuration, its targets, and the metrics that it keeps."""
+        return self.folder / "prometheus"
+
+    @property
     def logs(self) -> Path:
         """Log files of the parts."""
         return self.folder / "logs"
@@ -99,6 +114,11 @@ class State:
     def secrets(self) -> Path:
         """The passwords of this market's database, readable by the owner only."""
         return self.folder / "secrets.json"
+
+    @property
+    def grafana_password(self) -> Path:
+        """The password of this market's Grafana administrator, readable by the owner only."""
+        return self.folder / "grafana-password"
 
     def create(self) -> None:
         """Make the folders that are not there yet (`postgres` is made by its own preparation).

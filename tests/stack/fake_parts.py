@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from stack.keeper import Patience
-from stack.part import Part
+from stack.part import Part, Say, at_hand
 
 QUICK = Patience(
     start=10.0, poll=0.02, watch=0.05, silent=0.5, first_backoff=0.05, longest_backoff=0.2, calm=60.0, first_tries=3
@@ -42,6 +42,8 @@ def python_part(
     prepare: Callable[[], None] = lambda: None,
     ready: Callable[[], str | None] | None = None,
     stop_seconds: float = 5.0,
+    obtain: Callable[[Say], None] = at_hand,
+    optional: bool = False,
 ) -> Part:
     """Return a part that runs the script; it is ready once the script has written its pid."""
     return Part(
@@ -55,6 +57,8 @@ def python_part(
         stop_signal=signal.SIGTERM,
         stop_seconds=stop_seconds,
         after=after,
+        obtain=obtain,
+        optional=optional,
     )
 
 

@@ -11,7 +11,7 @@ from stack.board import Board, Report
 from stack.conductor import Conductor, stop_rank
 from stack.errors import StackError
 from stack.keeper import Patience, backoff
-from stack.part import Part
+from stack.part import Part, Say
 from stack.process import Register, read_register
 from tests.stack.fake_parts import QUICK, notes, python_part, until
 
@@ -259,3 +259,69 @@ def test_output_goes_to_the_parts_own_log(conduct: Make, tmp_path: Path) -> None
 @pytest.mark.parametrize(("failures", "seconds"), [(1, 0.5), (2, 1.0), (3, 2.0), (6, 16.0), (7, 30.0), (5000, 30.0)])
 def test_backoff_doubles_up_to_its_cap(failures: int, seconds: float) -> None:
     assert backoff(failures, Patience()) == seconds
+
+
+def test_an_optional_part_that_cannot_be_had_stops_nothing_and_says_why(conduct: Make, tmp_path: Path) -> None:
+    tries: list[str] = []
+
+    def obtain(_: Say) -> None:
+        tries.append("tried")
+        raise StackError("it cannot be fetched", "Install it.")
+
+    conductor = conduct(python_part("ingest", tmp_path), python_part("grafana", tmp_path, obtain=obtain, optional=True))
+    conductor.start()
+    until("all else is healthy", conductor.healthy)
+    found = report(conductor, "grafana")
+    assert (found.state, found.reason, found.remedy) == ("failed", "it cannot be fetched", "Install it.")
+    assert conductor.fault() is None
+    stop(conductor, tmp_path)
+    # What was refused would be refused again, after as many megabytes.
+    assert tries == ["tried"]
+
+
+def test_an_optional_part_that_never_comes_up_is_left_alone(conduct: Make, tmp_path: Path) -> None:
+    conductor = conduct(python_part("grafana", tmp_path, "import sys; sys.exit(3)", optional=True))
+    conductor.start()
+    until("it is given up", lambda: report(conductor, "grafana").fatal)
+    assert conductor.healthy()
+    assert report(conductor, "grafana").restarts == QUICK.first_tries
+
+
+def test_an_optional_part_that_was_killed_is_started_again(conduct: Make, tmp_path: Path) -> None:
+    conductor = conduct(python_part("grafana", tmp_path, optional=True))
+    conductor.start()
+    until("it is healthy", lambda: report(conductor, "grafana").state == "healthy")
+    first = report(conductor, "grafana").pid
+    os.kill(first or 0, signal.SIGKILL)
+    until("another process is healthy", lambda: conductor.healthy() and report(conductor, "grafana").pid != first)
+
+
+def test_all_waits_for_an_optional_part_that_may_still_come_up(conduct: Make, tmp_path: Path) -> None:
+    fetched = threading.Event()
+
+    def obtain(say: Say) -> None:
+        while not fetched.wait(0.02):
+            say("is fetched: 1 of 2 MB")
+
+    conductor = conduct(python_part("grafana", tmp_path, obtain=obtain, optional=True))
+    conductor.start()
+    until("it is shown how far it is", lambda: report(conductor, "grafana").reason == "is fetched: 1 of 2 MB")
+    assert not conductor.healthy()
+    fetched.set()
+    until("it is healthy", conductor.healthy)
+
+
+def test_fetching_ends_when_all_is_stopped(conduct: Make, tmp_path: Path) -> None:
+    begun = threading.Event()
+
+    def obtain(say: Say) -> None:
+        while True:
+            say("is fetched: 1 of 2 MB")
+            begun.set()
+
+    conductor = conduct(python_part("grafana", tmp_path, obtain=obtain, optional=True))
+    conductor.start()
+    until("it is being fetched", begun.is_set)
+    stop(conductor, tmp_path)
+    assert report(conductor, "grafana").state == "stopped"
+    assert not (tmp_path / "notes").exists()
