@@ -56,13 +56,16 @@ def wait_for(what: str, check: Callable[[], bool], seconds: float, pause: float 
 def settings_for(folder: Path, **overrides: Any) -> Settings:
     """Return settings with ports and a state folder of their own, whose parts look for both venues on this machine.
 
-    The jars are those of the state folder that is set.
+    The jars are those of the state folder that is set. Grafana and Prometheus are left out: they would take their part
+    of the machine from what is measured.
     """
     jars = load().state_dir / "jars"
     ensure(jars)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "jars").symlink_to(jars.resolve())
-    return effective(load(market="simulated", state_dir=folder, ports=free_ports(), **overrides))
+    without = {"grafana": {"enabled": False}, "prometheus": {"enabled": False}}
+    given = {"market": "simulated", "state_dir": folder, "ports": free_ports()}
+    return effective(load(**{**without, **given, **overrides}))
 
 
 class Process:

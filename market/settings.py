@@ -45,6 +45,11 @@ class Ports(_Section):
     repair: Port = Field(29103, description="metrics of repair")
     ingest_2: Port = Field(29104, description="metrics of the second ingest process, where there are two")
     sequencer_2: Port = Field(29105, description="metrics of the second sequencer, where there are two")
+    grafana: Port = Field(23000, description="Grafana")
+    prometheus: Port = Field(29090, description="Prometheus")
+    flink_metrics: Port = Field(
+        29110, description="metrics of the JobManager; those of the TaskManagers are on the ports after it"
+    )
 
 
 _NAME = r"^[A-Za-z0-9._-]{1,32}$"
@@ -224,6 +229,26 @@ class VerifySettings(_Section):
     )
 
 
+class GrafanaSettings(_Section):
+    """Grafana with the dashboards; without it, everything else runs all the same."""
+
+    enabled: bool = Field(default=True, description="whether `up` runs it")
+    binary: str = Field(
+        "", description="path of the program `grafana`; empty: the one on the PATH, else a release that is fetched"
+    )
+
+
+class PrometheusSettings(_Section):
+    """Prometheus, which gathers the metrics; without it, everything else runs all the same."""
+
+    enabled: bool = Field(default=True, description="whether `up` runs it")
+    binary: str = Field(
+        "", description="path of the program `prometheus`; empty: the one on the PATH, else a release that is fetched"
+    )
+    keep_days: Count = Field(15, description="days that metrics are kept")
+    keep_megabytes: Count = Field(1024, description="megabytes of metrics that are kept; the older go first")
+
+
 class SimulationSettings(_Section):
     """The simulated market."""
 
@@ -265,6 +290,8 @@ class Settings(BaseSettings):
     flink: FlinkSettings = FlinkSettings()
     postgres: PostgresSettings = PostgresSettings()
     verify: VerifySettings = VerifySettings()
+    grafana: GrafanaSettings = GrafanaSettings()
+    prometheus: PrometheusSettings = PrometheusSettings()
     simulation: SimulationSettings = SimulationSettings()
 
     @field_validator("symbols", mode="before")

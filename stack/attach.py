@@ -21,6 +21,7 @@ from stack import running
 from stack.errors import StackError
 from stack.logfiles import last_lines, open_for_append
 from stack.process import alive, create_time
+from stack.releases import FETCHING
 from stack.state import State
 from stack.status import NOTHING, progress
 
@@ -163,6 +164,7 @@ class _Progress:
         self._console = console
         self._live = Live(console=console, transient=True, auto_refresh=False) if console.is_terminal else None
         self._told: set[str] = set()
+        self._fetched: set[str] = set()
         self._doing = ""
         self._began = time.monotonic()
 
@@ -189,6 +191,9 @@ class _Progress:
             if part["state"] == "healthy" and name not in self._told:
                 self._told.add(name)
                 self._console.print(f"{seconds:5.1f} s  {name} is ready", highlight=False)
+            elif (part.get("reason") or "").startswith(FETCHING) and name not in self._fetched:
+                self._fetched.add(name)
+                self._console.print(f"{seconds:5.1f} s  {name} {FETCHING}, once", highlight=False)
 
 
 def live_line(status: dict[str, Any], rate: float | None) -> Text:

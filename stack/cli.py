@@ -111,7 +111,12 @@ def _endpoints(supervisor: attach.Supervisor, settings: Settings) -> str:
     parts = supervisor.status()["parts"]
     width = max((len(name) for name in parts), default=0)
     lines = [f"market {settings.market} is up"]
-    lines += [f"  {name:{width}}  {part['endpoint']}" for name, part in parts.items() if part.get("endpoint")]
+    for name, part in parts.items():
+        if part["state"] == "failed":
+            what_to_do = part["remedy"] or f"See `./pricebraid logs {name}`."
+            lines.append(f"  {name:{width}}  does not run: {part['reason']} {what_to_do}")
+        elif part.get("endpoint"):
+            lines.append(f"  {name:{width}}  {part['endpoint']}")
     lines.append("  See `./pricebraid status`, `./pricebraid psql`; stop with `./pricebraid down`.")
     return escape("\n".join(lines))
 

@@ -1,7 +1,7 @@
 """All parts of the stack, in the order in which they start."""
 
 from market.settings import Settings
-from stack import flink, kafka, postgres
+from stack import flink, grafana, kafka, postgres, prometheus
 from stack.java import find
 from stack.part import Part
 from stack.python_parts import ingest_parts, market_part, repair_part, sequencer_parts
@@ -26,4 +26,6 @@ def all_parts(settings: Settings, state: State) -> list[Part]:
         *sequencer_parts(settings),
         *ingest_parts(settings),
         repair_part(settings),
+        *([prometheus.part(settings, state)] if settings.prometheus.enabled else []),
+        *([grafana.part(settings, state)] if settings.grafana.enabled else []),
     ]

@@ -1,5 +1,6 @@
 """The database's roles, their passwords (one file a market, readable by its owner only), and addresses for them."""
 
+import contextlib
 import json
 import os
 import secrets
@@ -48,6 +49,20 @@ def read_secrets(state: State) -> dict[str, str]:
         f"The passwords of the database cannot be read from {state.secrets}: {reason}.",
         f"Restore that file; without it, the market can only start over: stop it and delete {state.folder}.",
     )
+
+
+def grafana_password(state: State) -> str:
+    """Return the password of the user `admin` of the market's Grafana, made at the first call.
+
+    Raises:
+        OSError: it can be neither read nor written.
+    """
+    path = state.grafana_password
+    with contextlib.suppress(FileExistsError):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(24))
+    return path.read_text()
 
 
 def dsn(settings: Settings, state: State, role: Role = "owner") -> str:

@@ -20,6 +20,9 @@ def ports(settings: Settings) -> dict[str, int]:
         "market": settings.market == "live",
         "ingest_2": settings.ingest.processes == 1,
         "sequencer_2": settings.sequencer.processes == 1,
+        "grafana": not settings.grafana.enabled,
+        "prometheus": not settings.prometheus.enabled,
+        "flink_metrics": not settings.prometheus.enabled,
     }
     return {name: getattr(settings.ports, name) for name in Ports.model_fields if not unused.get(name, False)}
 

@@ -36,6 +36,7 @@ def part_status(report: Report) -> dict[str, Any]:
         "pid": report.pid,
         "restarts": report.restarts,
         "reason": report.reason,
+        "remedy": report.remedy or None,
         **report.facts,
     }
 
@@ -92,7 +93,7 @@ def _notes(status: dict[str, Any]) -> list[str]:
     for name, part in status["parts"].items():
         reason = (part.get("reason") or "").splitlines()
         if reason:
-            notes.append(f"{name}: {reason[0]}")
+            notes.append(f"{name}: {reason[0]} {part.get('remedy') or ''}".rstrip())
         if part.get("restored_from"):
             folder = Path(part["restored_from"])
             what = "savepoint" if folder.name.startswith("savepoint") else f"checkpoint {folder.parent.name[:8]}/"

@@ -36,6 +36,9 @@ PORTS = {
     "REPAIR": 24110,
     "INGEST_2": 24111,
     "SEQUENCER_2": 24112,
+    "GRAFANA": 24113,
+    "PROMETHEUS": 24114,
+    "FLINK_METRICS": 24115,
 }
 
 
@@ -68,6 +71,8 @@ class Stack:
         """Run `./pricebraid ARGUMENTS` (without its own making of an environment) and return what it said."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PRICEBRAID_")}
         environment |= {f"PRICEBRAID_PORTS__{name}": str(port) for name, port in PORTS.items()}
+        # They would take their part of the machine, and no test of a whole stack looks at them.
+        environment |= {"PRICEBRAID_GRAFANA__ENABLED": "false", "PRICEBRAID_PROMETHEUS__ENABLED": "false"}
         environment |= {"PRICEBRAID_STATE_DIR": str(self.state), "PYTHONPATH": str(ROOT), **self.environment}
         done = subprocess.run(
             [sys.executable, "-m", "stack", *arguments],

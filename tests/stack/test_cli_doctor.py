@@ -52,7 +52,7 @@ def test_a_port_is_free_or_ours_or_taken(tmp_path: Path) -> None:
         taken = {check.name: check for check in doctor.check_ports(settings, None)}
         assert taken[f"port {settings.ports.kafka}"].level == "fail"
         assert "PRICEBRAID_PORTS__KAFKA" in taken[f"port {settings.ports.kafka}"].remedy
-        assert "9 of 10" in taken["ports"].found
+        assert "12 of 13" in taken["ports"].found
         os.close(running.claim(tmp_path, settings, time.time()))
         ours = {check.name: check for check in doctor.check_ports(settings, running.find(tmp_path))}
         assert ours[f"port {settings.ports.kafka}"].level == "ok"

@@ -50,6 +50,7 @@ def test_the_status_has_what_the_contract_names() -> None:
         "pid": 7,
         "restarts": 0,
         "reason": None,
+        "remedy": None,
     }
     assert set(told["parts"]) == {"postgres", "kafka", "job-candles"}
     assert told["parts"]["kafka"]["state"] == "starting"

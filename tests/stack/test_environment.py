@@ -24,6 +24,8 @@ def changed(model: BaseModel) -> dict[str, object]:
         value = getattr(model, name)
         if isinstance(value, BaseModel):
             values[name] = changed(value)
+        elif isinstance(value, bool):
+            values[name] = not value
         elif isinstance(value, float):
             values[name] = value / 2
         elif isinstance(value, int):
