@@ -13,13 +13,14 @@ from uuid import uuid4
 from market.settings import ROOT, Settings
 from stack.environment import base_environment, child_environment, effective
 from stack.errors import StackError
-from stack.flink_conf import CLIENT_OPTIONS, configuration, write_configuration
+from stack.flink_conf import CLIENT_OPTIONS, configuration, reporter, write_configuration
 from stack.flink_home import class_path, java_options, make_home
 from stack.flink_memory import jobmanager, taskmanager
 from stack.java import Java
 from stack.part import Part
 from stack.passwords import with_password
 from stack.probes import get_json, unanswered
+from stack.prometheus import flink_port, gathers
 from stack.state import State
 
 JOBMANAGER = "jobmanager"
@@ -168,6 +169,8 @@ def _prepare(name: str, settings: Settings, state: State) -> None:
         write_configuration(state.flink_conf, values)
         _write_client_arguments(state)
         own = {"io.tmp.dirs": str(scratch)}
+        if gathers(settings, state):
+            own |= reporter(flink_port(settings, name))
         if name != JOBMANAGER:
             own["taskmanager.resource-id"] = f"{name}-{uuid4().hex[:8]}"
             _write_id(_conf(name, state), own["taskmanager.resource-id"])

@@ -47,6 +47,18 @@ appender.file.layout.pattern = {_PATTERN}
 # A client lives for seconds: the quick compiler is enough.
 CLIENT_OPTIONS = ["-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
 
+# What panels and alerts ask for, of hundreds of metrics an operator: `<scope>:<names>`, by Flink's names.
+_SHOWN = (
+    "jobmanager:numRunningJobs,numRegisteredTaskManagers,taskSlotsAvailable",
+    "jobmanager.job:numRestarts,numberOfFailedCheckpoints,lastCheckpointCompletedTimestamp,lastCheckpointDuration,"
+    "lastCheckpointFullSize",
+    "taskmanager.job.task:busyTimeMsPerSecond,backPressuredTimeMsPerSecond",
+    "taskmanager.job.task.operator:pendingRecords",
+    "*.Status.JVM.Memory.Heap:Used",
+)
+# Labels that are another at each restart would make new series of the old.
+_LEFT_OUT = ("host", "tm_id", "task_id", "task_attempt_id", "task_attempt_num", "operator_id")
+
 LOG_FILES = {"log4j-console.properties": _CONSOLE, "log4j-cli.properties": _CLIENT}
 """The logging of the cluster's processes and of its clients, by the names that Flink's scripts expect."""
 
@@ -107,6 +119,20 @@ def configuration(settings: Settings, state: State, java_options: list[str], mem
     for division in memory:
         values |= division.configuration
     return values
+
+
+def reporter(port: int) -> dict[str, str]:
+    """Return what has a process show its metrics to Prometheus on a port (docs: Deployment, Metric Reporters).
+
+    The port is open on all addresses of this machine: the reporter has no setting for it.
+    """
+    name = "metrics.reporter.prometheus"
+    return {
+        f"{name}.factory.class": "org.apache.flink.metrics.prometheus.PrometheusReporterFactory",
+        f"{name}.port": str(port),
+        f"{name}.filter.includes": ";".join(_SHOWN),
+        f"{name}.scope.variables.excludes": ";".join(_LEFT_OUT),
+    }
 
 
 def write_configuration(folder: Path, values: dict[str, str]) -> None:

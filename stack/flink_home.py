@@ -33,6 +33,8 @@ def distribution() -> Path:
 def make_home(state: State) -> None:
     """Make `FLINK_HOME`: copied scripts, and real folders `lib` and `opt` that link Flink's jars and ours.
 
+    Of Flink's plugins there is the one that shows metrics to Prometheus; it does nothing unless configured.
+
     May be repeated, also while Flink runs: what is there and right is not touched.
 
     Raises:
@@ -47,7 +49,9 @@ def make_home(state: State) -> None:
         # A linked folder would not be searched for jars.
         _link(state.flink_home / "lib", _library(state))
         _link(state.flink_home / "opt", list((flink / "opt").glob("*.jar")))
+        metrics = Path("plugins") / "metrics-prometheus"
         (state.flink_home / "plugins").mkdir(exist_ok=True)
+        _link(state.flink_home / metrics, list((flink / metrics).glob("*.jar")))
     except OSError as error:
         raise StackError(
             f"Flink's folder {state.flink_home} cannot be made: {error}.",

@@ -106,6 +106,26 @@ def test_a_taskmanager_has_another_id_after_each_start(tmp_path: Path) -> None:
     assert all(name.startswith("taskmanager-2-") for name in seen)
 
 
+@pytest.mark.parametrize("enabled", [True, False])
+def test_each_process_shows_its_metrics_only_where_a_prometheus_asks_for_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, enabled: bool
+) -> None:
+    monkeypatch.setattr("stack.programs.this_platform", lambda: "linux-x86_64")
+    settings = load(market="simulated", state_dir=tmp_path, prometheus={"enabled": enabled})
+    state = State.for_settings(settings)
+    ports = {}
+    for part in (flink.jobmanager_part(settings, state, JAVA), flink.taskmanager_part(1, settings, state, JAVA)):
+        part.prepare()
+        told = YAML(typ="safe").load(Path(part.env["FLINK_CONF_DIR"]) / "config.yaml")
+        ports[part.name] = told.get("metrics.reporter.prometheus.port")
+    assert ports == ({"jobmanager": "29110", "taskmanager-1": "29111"} if enabled else dict.fromkeys(ports))
+    # Clients that read this would take the ports.
+    clients = YAML(typ="safe").load(state.flink_conf / "config.yaml")
+    assert not any(name.startswith("metrics.reporter") for name in clients)
+    plugin = Path(part.env["FLINK_PLUGINS_DIR"]) / "metrics-prometheus"
+    assert [path.name.split("-2.")[0] for path in plugin.iterdir()] == ["flink-metrics-prometheus"]
+
+
 def test_flinks_home_has_real_folders_of_links_and_mends_itself(tmp_path: Path) -> None:
     state = State(tmp_path, "simulated")
     flink_home.make_home(state)
@@ -131,9 +151,10 @@ def test_parts_start_in_the_order_of_what_they_need(tmp_path: Path, monkeypatch:
     names = [part.name for part in made]
     assert names == [
         "postgres", "kafka", "jobmanager", "taskmanager-1", "taskmanager-2", "market", "sequencer", "ingest",
-        "repair",
+        "repair", "prometheus", "grafana",
     ]  # fmt: skip
     for number, part in enumerate(made):
         assert set(part.after) <= set(names[:number])
-    live = load(market="live", state_dir=tmp_path)
-    assert "market" not in [part.name for part in parts.all_parts(live, State.for_settings(live))]
+    live = load(market="live", state_dir=tmp_path, grafana={"enabled": False}, prometheus={"enabled": False})
+    without = {part.name for part in parts.all_parts(live, State.for_settings(live))}
+    assert not without & {"market", "grafana", "prometheus"}
