@@ -12,10 +12,11 @@ import psutil
 from rich.text import Text
 
 from market.settings import Settings, SettingsError, load
-from stack import jars, java, preflight, running
+from stack import grafana_api, jars, java, preflight, running
 from stack.asking import NoAnswer, ask
 from stack.errors import StackError
 from stack.reach import times
+from stack.state import State
 
 Level = Literal["ok", "warn", "fail"]
 
@@ -62,6 +63,7 @@ def checks() -> Iterator[Check]:
     yield check_disk(shutil.disk_usage(there).free, there)
     memory = psutil.virtual_memory()
     yield check_memory(memory.total, memory.available, runs=running.find(root) is not None)
+    yield check_grafana(running.find(root))
     yield from check_exchanges(settings)
 
 
@@ -144,6 +146,23 @@ def check_memory(total: int, available: int, *, runs: bool) -> Check:
     if available < NEEDED_MEMORY and not runs:
         return Check("memory", "warn", found, f"All parts may take {NEEDED_MEMORY >> 30} GB: close something.")
     return Check("memory", "ok", found)
+
+
+def check_grafana(ours: running.Running | None) -> Check:
+    """Check that the Grafana of the stack that runs has healthy data sources, and all dashboards."""
+    settings = None if ours is None else ours.load_settings()
+    if settings is None or not settings.grafana.enabled:
+        return Check("Grafana", "ok", "no Grafana runs")
+    try:
+        seen = grafana_api.look(settings, State.for_settings(settings))
+    except StackError as error:
+        return Check("Grafana", "warn", error.message, error.remedy)
+    faults = [f"the data source {uid} is not healthy: {why}" for uid, why in seen.sources.items() if why]
+    faults += [f"the dashboard {title} is missing" for title in seen.missing]
+    if faults:
+        remedy = "See `./pricebraid status` for the parts that it asks, and `./pricebraid logs grafana`."
+        return Check("Grafana", "warn", f"{seen.version}: {'; '.join(faults)}", remedy)
+    return Check("Grafana", "ok", f"{seen.version} with {seen.dashboards} dashboards; its data sources are healthy")
 
 
 def server_time(answer: Any) -> float:
