@@ -68,7 +68,7 @@ def pinned(name: str, on: str, lock: Path = LOCK) -> Release:
 def remedy(name: str) -> str:
     """Return what to do where a program cannot be had."""
     return (
-        f"Install {name} and name it in the setting `{name}.binary`, then start again; "
+        f"Install {name}, on the PATH or named by the setting `{name}.binary`, and start again; "
         f"`{name}.enabled = false` does without it."
     )
 
