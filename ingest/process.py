@@ -3,13 +3,14 @@
 import asyncio
 import logging
 import signal
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.registry import Collector
 
 from ingest.publisher import Publisher
 from market.service import serve
+from market.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -31,15 +32,18 @@ class Worker(Protocol):
         """Send what is held back, close everything; return how many records Kafka has not."""
 
 
-async def live(worker: Worker, name: str, port: int, publisher: Publisher, collector: Collector) -> int:
+async def live(
+    worker: Worker, name: Literal["ingest", "repair"], settings: Settings, publisher: Publisher, collector: Collector
+) -> int:
     """Work until told to stop by SIGTERM or SIGINT, or until it can't go on; return the exit code.
 
-    Health and metrics are served at `port`, which is the setting `ports.<name>`.
+    Health and metrics are served at the port that the setting `ports.<name>` names.
     """
+    port: int = getattr(settings.ports, name)
     registry = CollectorRegistry()
     registry.register(collector)
     try:
-        server = serve(port, worker.health, registry)
+        server = serve(port, worker.health, registry, address=settings.listen)
     except OSError as error:
         log.critical("port %d for metrics, the setting `ports.%s`: %s", port, name, error)
         await worker.finish()

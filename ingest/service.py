@@ -38,7 +38,7 @@ class Ingest:
     async def run(self) -> int:
         """Run until told to stop by SIGTERM or SIGINT; return the exit code."""
         collector = IngestCollector([feed.stats for feed in self._feeds], self._queue)
-        return await live(self, "ingest", self._settings.ports.ingest, self._publisher, collector)
+        return await live(self, "ingest", self._settings, self._publisher, collector)
 
     def health(self) -> dict[str, Any]:
         """Return what `/health` tells. Called from another thread."""

@@ -22,8 +22,10 @@ class _Quiet(WSGIRequestHandler):
         """Say nothing: a request a few seconds is no news."""
 
 
-def serve(port: int, health: Health, registry: CollectorRegistry = REGISTRY) -> WSGIServer:
-    """Answer on 127.0.0.1 from a thread of its own; port 0 takes a free one (`server_port` tells which).
+def serve(
+    port: int, health: Health, registry: CollectorRegistry = REGISTRY, *, address: str = "127.0.0.1"
+) -> WSGIServer:
+    """Answer on `address` from a thread of its own; port 0 takes a free one (`server_port` tells which).
 
     `health` is called at each request, from another thread than the caller's.
 
@@ -40,6 +42,6 @@ def serve(port: int, health: Health, registry: CollectorRegistry = REGISTRY) -> 
         answer: Iterable[bytes] = metrics(environ, start_response)
         return answer
 
-    server = make_server("127.0.0.1", port, app, server_class=_Server, handler_class=_Quiet)
+    server = make_server(address, port, app, server_class=_Server, handler_class=_Quiet)
     threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
     return server

@@ -30,6 +30,16 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Hosts(_Section):
+    """Where the parts reach each other: all on this machine, unless they run in containers."""
+
+    kafka: str = Field("127.0.0.1", description="the Kafka broker")
+    jobmanager: str = Field("127.0.0.1", description="Flink's JobManager")
+    taskmanager: str = Field("127.0.0.1", description="Flink's TaskManagers")
+    market: str = Field("127.0.0.1", description="the market that is simulated or played")
+    ingest: str = Field("127.0.0.1", description="ingest, which tells the market's time")
+
+
 class Ports(_Section):
     """TCP ports on 127.0.0.1."""
 
@@ -184,6 +194,9 @@ class RepairSettings(_Section):
 class FlinkSettings(_Section):
     """The session cluster and the jobs."""
 
+    home: str = Field(
+        "", description="folder of a Flink that has our connectors, as its image has; empty: it is made of pip's Flink"
+    )
     parallelism: Annotated[int, Field(ge=1, le=64)] = Field(2, description="parallelism of the jobs")
     taskmanagers: Annotated[int, Field(ge=1, le=16)] = Field(1, description="TaskManager processes")
     slots: Annotated[int, Field(ge=1, le=64)] = Field(10, description="slots of each TaskManager")
@@ -204,7 +217,10 @@ class PostgresSettings(_Section):
 
     host: str = Field("127.0.0.1", description="the server's address")
     database: str = Field("pricebraid", description="the database's name")
-    writer_password: str = Field("", repr=False, description="password of `pricebraid_writer`; set under `up`")
+    superuser_password: str = Field("", repr=False, description="password of `postgres`; empty: `up` makes its own")
+    owner_password: str = Field("", repr=False, description="the same of `pricebraid`")
+    writer_password: str = Field("", repr=False, description="the same of `pricebraid_writer`; set under `up`")
+    reader_password: str = Field("", repr=False, description="the same of `pricebraid_reader`, which needs none here")
     reader_timeout_seconds: Annotated[float, Field(gt=0, le=86400)] = Field(
         30.0, description="a statement of `pricebraid_reader` is cut after so long, unless its session says otherwise"
     )
@@ -279,7 +295,9 @@ class Settings(BaseSettings):
     )
     log_format: Literal["text", "json"] = Field("text", description="readable lines, or JSON lines")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
+    listen: str = Field("127.0.0.1", description="address that the parts listen on; containers need `0.0.0.0`")
     log_megabytes: Count = Field(20, description="size at which a part's log file is rotated; three are kept")
+    hosts: Hosts = Hosts()
     ports: Ports = Ports()
     binance: BinanceSettings = BinanceSettings()
     kucoin: KucoinSettings = KucoinSettings()

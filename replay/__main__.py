@@ -126,12 +126,12 @@ def rules(market: Source) -> Rules:
     )
 
 
-async def serve(market: Source, port: int, plan: list[Fault]) -> None:
+async def serve(market: Source, address: str, port: int, plan: list[Fault]) -> None:
     """Serve, and play the faults, until SIGTERM or SIGINT."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with running(market, port, rules(market)) as server:
+    async with running(market, port, rules(market), address=address) as server:
         server.chaos.schedule(plan)
         listed = {venue: len(market.listings(venue)) for venue in ("binance", "kucoin")}
         _log.info("serving", extra={"kind": market.kind, "url": server.rest_url, "faults": len(plan), **listed})
@@ -151,7 +151,7 @@ def main() -> int:
     logs.configure(chosen.log_format, chosen.log_level)
     try:
         market = source(chosen, given)
-        asyncio.run(serve(market, chosen.ports.market, planned(chosen, given, market)))
+        asyncio.run(serve(market, chosen.listen, chosen.ports.market, planned(chosen, given, market)))
     except (RecordingError, settings.SettingsError) as error:
         _log.error("%s", error)
         return 1

@@ -1,4 +1,4 @@
-"""One server for both venues, on 127.0.0.1: their sockets, their REST, and pages of our own under `/-/`."""
+"""One server for both venues: their sockets, their REST, and pages of our own under `/-/`."""
 
 import asyncio
 import contextlib
@@ -72,8 +72,10 @@ class Server:
 
 
 @contextlib.asynccontextmanager
-async def running(source: Source, port: int = 0, rules: Rules | None = None) -> AsyncIterator[Server]:
-    """Serve `source` on 127.0.0.1 while the block runs; port 0 takes a free one, which `Server.port` tells.
+async def running(
+    source: Source, port: int = 0, rules: Rules | None = None, *, address: str = "127.0.0.1"
+) -> AsyncIterator[Server]:
+    """Serve `source` on `address` while the block runs; port 0 takes a free one, which `Server.port` tells.
 
     Whatever goes wrong while it plays is raised in the block's stead.
 
@@ -84,7 +86,7 @@ async def running(source: Source, port: int = 0, rules: Rules | None = None) -> 
     runner = web.AppRunner(server.app, access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, "127.0.0.1", port)
+        site = web.TCPSite(runner, address, port)
         await site.start()
         server.port = runner.addresses[0][1]
         try:

@@ -27,7 +27,7 @@ def main() -> int:
         signal.signal(number, lambda *_: stop.set())
     tally = Tally()
     try:
-        server = service.serve(settings.ports.sequencer, tally.health, tally.registry)
+        server = service.serve(settings.ports.sequencer, tally.health, tally.registry, address=settings.listen)
     except OSError as error:
         logger.critical("port %d (ports.sequencer): %s", settings.ports.sequencer, error.strerror)
         return 1

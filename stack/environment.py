@@ -28,13 +28,13 @@ def base_environment() -> dict[str, str]:
 def effective(settings: Settings) -> Settings:
     """Return the settings as the parts of one machine need them.
 
-    The broker is the one on `ports.kafka`; unless the market is live, both venues are the market on localhost.
+    The broker is the one on `ports.kafka`; unless the market is live, both venues are the market on `ports.market`.
     """
     changes: dict[str, object] = {
-        "kafka": settings.kafka.model_copy(update={"bootstrap": f"127.0.0.1:{settings.ports.kafka}"})
+        "kafka": settings.kafka.model_copy(update={"bootstrap": f"{settings.hosts.kafka}:{settings.ports.kafka}"})
     }
     if settings.market not in ("auto", "live"):
-        here = f"127.0.0.1:{settings.ports.market}"
+        here = f"{settings.hosts.market}:{settings.ports.market}"
         changes["binance"] = settings.binance.model_copy(
             update={"ws_url": f"ws://{here}", "rest_url": f"http://{here}"}
         )

@@ -166,7 +166,7 @@ class Watch:
         ports = [self._settings.ports.ingest, self._settings.ports.ingest_2]
         for port in ports[: self._settings.ingest.processes]:
             with contextlib.suppress(NoAnswer):
-                yield ask(f"http://127.0.0.1:{port}/health") or {}
+                yield ask(f"http://{self._settings.hosts.ingest}:{port}/health") or {}
 
     def _asked(self) -> tuple[datetime | None, dict[str, int]]:
         """Return what the database tells: the newest trade counted, and each venue's number of open gaps."""

@@ -14,7 +14,7 @@ from market.settings import ROOT, Settings
 from stack.environment import base_environment, child_environment, effective
 from stack.errors import StackError
 from stack.flink_conf import CLIENT_OPTIONS, configuration, reporter, write_configuration
-from stack.flink_home import class_path, java_options, make_home
+from stack.flink_home import class_path, home, java_options, make_home
 from stack.flink_memory import jobmanager, taskmanager
 from stack.java import Java
 from stack.part import Part
@@ -40,12 +40,13 @@ def jobmanager_part(settings: Settings, state: State, java: Java) -> Part:
         name=JOBMANAGER,
         command=_command(
             JOBMANAGER,
+            settings,
             state,
             java,
-            [*jobmanager(settings.flink.jobmanager_memory).jvm, "-XX:+UseSerialGC"],
-            "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint",
+            options=[*jobmanager(settings.flink.jobmanager_memory).jvm, "-XX:+UseSerialGC"],
+            main_class="org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint",
         ),
-        env=_process_environment(JOBMANAGER, state),
+        env=_process_environment(JOBMANAGER, settings, state),
         cwd=state.flink_tmp,
         endpoint=f"http://127.0.0.1:{port}",
         ready=lambda: unanswered(port, "/overview"),
@@ -65,12 +66,13 @@ def taskmanager_part(number: int, settings: Settings, state: State, java: Java) 
         name=name,
         command=_command(
             name,
+            settings,
             state,
             java,
-            [*memory.jvm, "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=50"],
-            "org.apache.flink.runtime.taskexecutor.TaskManagerRunner",
+            options=[*memory.jvm, "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=50"],
+            main_class="org.apache.flink.runtime.taskexecutor.TaskManagerRunner",
         ),
-        env=_process_environment(name, state),
+        env=_process_environment(name, settings, state),
         cwd=state.flink_tmp,
         endpoint=f"http://127.0.0.1:{settings.ports.flink}/#/task-manager",
         ready=lambda: _taskmanager_not_ready(settings.ports.flink, _conf(name, state)),
@@ -84,7 +86,9 @@ def _conf(name: str, state: State) -> Path:
     return state.flink_conf / name
 
 
-def _command(name: str, state: State, java: Java, options: list[str], main_class: str) -> list[str]:
+def _command(
+    name: str, settings: Settings, state: State, java: Java, *, options: list[str], main_class: str
+) -> list[str]:
     conf = _conf(name, state)
     return [
         str(java.executable),
@@ -94,27 +98,27 @@ def _command(name: str, state: State, java: Java, options: list[str], main_class
         *java_options(),
         f"-Djava.io.tmpdir={state.flink_tmp / name}",
         f"-Dlog4j.configurationFile={(conf / 'log4j-console.properties').as_uri()}",
-        *("-classpath", class_path(state)),
+        *("-classpath", class_path(settings, state)),
         main_class,
         *("--configDir", str(conf)),
     ]
 
 
-def _folders(state: State) -> dict[str, str]:
-    home = state.flink_home
+def _folders(settings: Settings, state: State) -> dict[str, str]:
+    folder = home(settings, state)
     return {
-        "FLINK_HOME": str(home),
-        "FLINK_BIN_DIR": str(home / "bin"),
-        "FLINK_LIB_DIR": str(home / "lib"),
-        "FLINK_OPT_DIR": str(home / "opt"),
-        "FLINK_PLUGINS_DIR": str(home / "plugins"),
+        "FLINK_HOME": str(folder),
+        "FLINK_BIN_DIR": str(folder / "bin"),
+        "FLINK_LIB_DIR": str(folder / "lib"),
+        "FLINK_OPT_DIR": str(folder / "opt"),
+        "FLINK_PLUGINS_DIR": str(folder / "plugins"),
     }
 
 
-def _process_environment(name: str, state: State) -> dict[str, str]:
+def _process_environment(name: str, settings: Settings, state: State) -> dict[str, str]:
     return {
         **base_environment(),
-        **_folders(state),
+        **_folders(settings, state),
         "FLINK_CONF_DIR": str(_conf(name, state)),
         # RocksDB allocates outside the heap from many threads; with an arena for each, glibc keeps what is freed.
         "MALLOC_ARENA_MAX": "2",
@@ -132,7 +136,7 @@ def flink_environment(settings: Settings, state: State, java: Java) -> dict[str,
     return {
         **base_environment(),
         **child_environment(effective(with_password(settings, state))),
-        **_folders(state),
+        **_folders(settings, state),
         "FLINK_CONF_DIR": str(state.flink_conf),
         "FLINK_LOG_DIR": str(state.logs),
         "FLINK_PID_DIR": str(state.run),
@@ -154,7 +158,7 @@ def prepare(name: str, settings: Settings, state: State) -> None:
 
 
 def _prepare(name: str, settings: Settings, state: State) -> None:
-    make_home(state)
+    make_home(settings, state)
     memory = [
         jobmanager(settings.flink.jobmanager_memory),
         taskmanager(settings.flink.taskmanager_memory, settings.flink.slots),
@@ -167,7 +171,7 @@ def _prepare(name: str, settings: Settings, state: State) -> None:
         for folder in (scratch, state.flink_tmp / "client", state.checkpoints, state.savepoints, state.logs, state.run):
             folder.mkdir(parents=True, exist_ok=True)
         write_configuration(state.flink_conf, values)
-        _write_client_arguments(state)
+        _write_client_arguments(settings, state)
         own = {"io.tmp.dirs": str(scratch)}
         if gathers(settings, state):
             own |= reporter(flink_port(settings, name))
@@ -182,7 +186,7 @@ def _prepare(name: str, settings: Settings, state: State) -> None:
         ) from error
 
 
-def _write_client_arguments(state: State) -> None:
+def _write_client_arguments(settings: Settings, state: State) -> None:
     """Write what `bin/flink` tells Java, in the form of the java command's argument files."""
     arguments = [
         *CLIENT_OPTIONS,
@@ -192,7 +196,7 @@ def _write_client_arguments(state: State) -> None:
         f"-Dlog.file={state.logs / 'flink-client.log'}",
         f"-Dlog4j.configurationFile={(state.flink_conf / 'log4j-cli.properties').as_uri()}",
         "-classpath",
-        class_path(state),
+        class_path(settings, state),
     ]
     # json's quotes and escapes are those that argument files have.
     text = "".join(json.dumps(argument, ensure_ascii=False) + "\n" for argument in arguments)

@@ -2,12 +2,11 @@
 
 import json
 from pathlib import Path
+from uuid import uuid4
 
 from market.settings import Settings
 from stack.flink_memory import Memory
 from stack.state import State
-
-_HERE = "127.0.0.1"
 
 _PATTERN = "%d{yyyy-MM-dd'T'HH:mm:ss.SSS'Z'}{UTC} %-5p %c{1.}: %m%n"
 
@@ -65,20 +64,20 @@ LOG_FILES = {"log4j-console.properties": _CONSOLE, "log4j-cli.properties": _CLIE
 
 def configuration(settings: Settings, state: State, java_options: list[str], memory: list[Memory]) -> dict[str, str]:
     """Return Flink's configuration, by Flink's own names (docs: Deployment, Configuration)."""
-    ports, flink = settings.ports, settings.flink
+    hosts, ports, flink = settings.hosts, settings.ports, settings.flink
     values = {
-        "jobmanager.rpc.address": _HERE,
+        "jobmanager.rpc.address": hosts.jobmanager,
         "jobmanager.rpc.port": str(ports.flink_rpc),
-        "jobmanager.bind-host": _HERE,
+        "jobmanager.bind-host": settings.listen,
         "blob.server.port": str(ports.flink_blob),
-        "rest.address": _HERE,
-        "rest.bind-address": _HERE,
+        "rest.address": hosts.jobmanager,
+        "rest.bind-address": settings.listen,
         "rest.port": str(ports.flink),
         "rest.bind-port": str(ports.flink),
         # Nobody uploads programs through the web UI; `flink run` does not need this.
         "web.submit.enable": "false",
-        "taskmanager.host": _HERE,
-        "taskmanager.bind-host": _HERE,
+        "taskmanager.host": hosts.taskmanager,
+        "taskmanager.bind-host": settings.listen,
         "taskmanager.numberOfTaskSlots": str(flink.slots),
         "parallelism.default": str(flink.parallelism),
         "env.java.opts.all": " ".join(java_options),
@@ -151,6 +150,7 @@ def write_configuration(folder: Path, values: dict[str, str]) -> None:
 
 def _replace(path: Path, text: str) -> None:
     """Write a file that another process may be reading."""
-    fresh = path.with_name(f"{path.name}.new")
+    # Containers that share the folder may write at once.
+    fresh = path.with_name(f"{path.name}.{uuid4().hex}.new")
     fresh.write_text(text)
     fresh.replace(path)

@@ -6,6 +6,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from market.settings import Settings
 from stack.errors import StackError
 from stack.jars import locked
 from stack.state import State
@@ -30,16 +31,24 @@ def distribution() -> Path:
     return folder
 
 
-def make_home(state: State) -> None:
+def home(settings: Settings, state: State) -> Path:
+    """Return `FLINK_HOME`: the one that the settings give, else the one that `make_home` makes."""
+    return Path(settings.flink.home) if settings.flink.home else state.flink_home
+
+
+def make_home(settings: Settings, state: State) -> None:
     """Make `FLINK_HOME`: copied scripts, and real folders `lib` and `opt` that link Flink's jars and ours.
 
     Of Flink's plugins there is the one that shows metrics to Prometheus; it does nothing unless configured.
+    Where the settings give one, nothing is made.
 
     May be repeated, also while Flink runs: what is there and right is not touched.
 
     Raises:
         StackError: Flink is not installed, or the folder cannot be written.
     """
+    if settings.flink.home:
+        return
     flink = distribution()
     try:
         # Flink's scripts find their home by their own place, so they are copied, never linked.
@@ -84,10 +93,12 @@ def _library(state: State) -> list[Path]:
     return [*sorted((distribution() / "lib").glob("*.jar")), *ours]
 
 
-def class_path(state: State) -> str:
+def class_path(settings: Settings, state: State) -> str:
     """Return the class path of Flink's processes: all of `lib` by name, Flink's core last, as Flink's scripts do."""
-    names = sorted((jar.name for jar in _library(state)), key=lambda name: (name.startswith("flink-dist"), name))
-    return ":".join(str(state.flink_home / "lib" / name) for name in names)
+    folder = home(settings, state) / "lib"
+    jars = folder.glob("*.jar") if settings.flink.home else _library(state)
+    names = sorted((jar.name for jar in jars), key=lambda name: (name.startswith("flink-dist"), name))
+    return ":".join(str(folder / name) for name in names)
 
 
 def java_options() -> list[str]:

@@ -10,7 +10,7 @@ from psycopg import sql
 
 from market.settings import ROOT, Settings
 from stack.errors import StackError
-from stack.passwords import ROLES, dsn, read_secrets, superuser_dsn
+from stack.passwords import ROLES, dsn, password, superuser_dsn
 from stack.state import State
 
 FOLDER = ROOT / "sql" / "postgres"
@@ -114,7 +114,7 @@ def migrate(settings: Settings, state: State, folder: Path = FOLDER) -> list[str
 
 
 def _make_database(settings: Settings, state: State) -> None:
-    passwords = read_secrets(state)
+    passwords = {name: password(settings, state, role) for role, name in ROLES.items()}
     with psycopg.connect(superuser_dsn(settings, state), autocommit=True, connect_timeout=10) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
         connection.execute((_OWN / "roles.sql").read_bytes())

@@ -65,15 +65,26 @@ def grafana_password(state: State) -> str:
     return path.read_text()
 
 
-def dsn(settings: Settings, state: State, role: Role = "owner") -> str:
-    """Return the address of the database for a role, password included; the reader needs none.
+def password(settings: Settings, state: State, role: Role | Literal["superuser"]) -> str:
+    """Return the password that the settings give a role, else the one in the market's file.
 
     Raises:
         StackError: the market has no secrets yet, or they are broken.
     """
-    name = ROLES[role]
-    who = name if role == "reader" else f"{name}:{quote(read_secrets(state)[name], safe='')}"
-    return f"postgresql://{who}@{settings.postgres.host}:{settings.ports.postgres}/{settings.postgres.database}"
+    given: str = getattr(settings.postgres, f"{role}_password")
+    return given or read_secrets(state)[SUPERUSER if role == "superuser" else ROLES[role]]
+
+
+def dsn(settings: Settings, state: State, role: Role = "owner") -> str:
+    """Return the address of the database for a role, password included; the reader needs none on this machine.
+
+    Raises:
+        StackError: the market has no secrets yet, or they are broken.
+    """
+    if role == "reader" and not settings.postgres.reader_password:
+        return _address(settings, ROLES[role], settings.postgres.database)
+    word = quote(password(settings, state, role), safe="")
+    return _address(settings, f"{ROLES[role]}:{word}", settings.postgres.database)
 
 
 def with_password(settings: Settings, state: State) -> Settings:
@@ -82,8 +93,8 @@ def with_password(settings: Settings, state: State) -> Settings:
     Raises:
         StackError: the market has no secrets yet, or they are broken.
     """
-    password = read_secrets(state)[ROLES["writer"]]
-    return settings.model_copy(update={"postgres": settings.postgres.model_copy(update={"writer_password": password})})
+    word = password(settings, state, "writer")
+    return settings.model_copy(update={"postgres": settings.postgres.model_copy(update={"writer_password": word})})
 
 
 def superuser_dsn(settings: Settings, state: State, database: str = "postgres") -> str:
@@ -92,5 +103,9 @@ def superuser_dsn(settings: Settings, state: State, database: str = "postgres") 
     Raises:
         StackError: the market has no secrets yet, or they are broken.
     """
-    password = quote(read_secrets(state)[SUPERUSER], safe="")
-    return f"postgresql://{SUPERUSER}:{password}@{settings.postgres.host}:{settings.ports.postgres}/{database}"
+    word = quote(password(settings, state, "superuser"), safe="")
+    return _address(settings, f"{SUPERUSER}:{word}", database)
+
+
+def _address(settings: Settings, who: str, database: str) -> str:
+    return f"postgresql://{who}@{settings.postgres.host}:{settings.ports.postgres}/{database}"

@@ -86,7 +86,7 @@ class Repair:
 
     async def run(self) -> int:
         """Run until told to stop by SIGTERM or SIGINT; return the exit code."""
-        return await live(self, "repair", self._settings.ports.repair, self._publisher, self._stats)
+        return await live(self, "repair", self._settings, self._publisher, self._stats)
 
     def health(self) -> dict[str, Any]:
         """Return what `/health` tells. Called from another thread."""

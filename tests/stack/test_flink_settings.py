@@ -128,13 +128,13 @@ def test_each_process_shows_its_metrics_only_where_a_prometheus_asks_for_them(
 
 def test_flinks_home_has_real_folders_of_links_and_mends_itself(tmp_path: Path) -> None:
     state = State(tmp_path, "simulated")
-    flink_home.make_home(state)
+    flink_home.make_home(load(), state)
     home = state.flink_home
     stale, wrong = home / "lib" / "flink-dist-0.9.jar", next((home / "opt").glob("flink-python-*.jar"))
     stale.symlink_to("/nowhere")
     wrong.unlink()
     wrong.symlink_to("/nowhere")
-    flink_home.make_home(state)
+    flink_home.make_home(load(), state)
     assert not stale.is_symlink()
     assert wrong.is_file()
     assert not (home / "lib").is_symlink()
