@@ -140,7 +140,7 @@ class Jobs:
             return
         if job.job_id is not None:
             self._lost(job, view)
-        if self._may_submit(job) and not self._cancelled_stray(job, views):
+        if self._may_submit(job) and not self._taken_over(job, views):
             self._post(job, "restarting" if job.was_healthy else "starting", "is submitted")
             job.submission = pool.submit(self._submit, job)
 
@@ -171,14 +171,22 @@ class Jobs:
         in_turn = job is first or first.job_id is not None or first.failures > 0
         return in_turn and not self._board.missing(self._after)
 
-    def _cancelled_stray(self, job: Tracked, views: dict[str, JobView]) -> bool:
-        """Cancel a run of the job that is not known here, as a submission that was cut off leaves it."""
-        for stray in views.values():
-            if stray.name == job.definition.name and stray.state not in ENDED:
-                log.warning("cancelling a run of %s that nobody submitted", stray.name, extra={"job_id": stray.job_id})
-                self._rest.cancel(stray.job_id)
+    def _taken_over(self, job: Tracked, views: dict[str, JobView]) -> bool:
+        """Take over the run that an earlier keeper submitted and left running; tell whether anything of the job runs.
+
+        Any other run, as a submission that was cut off leaves it, is cancelled first.
+        """
+        runs = [view for view in views.values() if view.name == job.definition.name and view.state not in ENDED]
+        last = self._store.open_run(job.definition)
+        for run in runs:
+            if last is None or run.job_id != last.job_id:
+                log.warning("cancelling a run of %s that nobody submitted", run.name, extra={"job_id": run.job_id})
+                self._rest.cancel(run.job_id)
                 return True
-        return False
+        if runs and last is not None:
+            job.job_id, job.restored_from = last.job_id, last.restored_from
+            log.info("took over %s", job.definition.name, extra={"job_id": last.job_id})
+        return bool(runs)
 
     def _lost(self, job: Tracked, view: JobView | None) -> None:
         """Note that the run which should be there has ended, and when to submit the next one."""

@@ -12,6 +12,7 @@ from stack.errors import StackError
 from stack.jobplan import JobRecord, Run
 from stack.process import write_atomically
 from stack.state import State
+from stack.submit import Definition
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,11 @@ class JobStore:
         """Remember this of a job."""
         self.records = {**self.records, job: record}
         write_atomically(self._file, msgspec.json.format(msgspec.json.encode(self.records)))
+
+    def open_run(self, job: Definition) -> Run | None:
+        """Return the job's last run, if it was of this very query and nobody stopped it."""
+        run = next(reversed(self.record(job.name).runs), None)
+        return run if run and run.savepoint is None and run.fingerprint == job.fingerprint else None
 
     def restore_path(self, job: str, fingerprint: str) -> str | None:
         """Return what the job's next run resumes from, None for nothing.

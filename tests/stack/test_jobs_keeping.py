@@ -224,6 +224,32 @@ def test_a_job_is_healthy_only_with_all_its_tasks(keep: Keep, cluster: Cluster) 
     until("it is not", kept.is_state("restarting"))
 
 
+def test_a_run_that_an_earlier_keeper_left_is_taken_over(keep: Keep, cluster: Cluster, state: State) -> None:
+    first = keep()
+    until("it is healthy", first.is_state("healthy"))
+    cluster.savepoints_fail = True
+    first.stop(state)
+    cluster.set("stray", "candles", "RUNNING")
+    second = keep()
+    until("it is healthy again", second.is_state("healthy"))
+    report = second.report()
+    assert report is not None
+    assert report.facts["job_id"] == f"{1:032x}"
+    assert len(cluster.submissions) == 1
+    assert cluster.canceled == ["stray"]
+
+
+def test_a_run_of_another_query_is_not_taken_over(keep: Keep, cluster: Cluster, state: State) -> None:
+    first = keep()
+    until("it is healthy", first.is_state("healthy"))
+    cluster.savepoints_fail = True
+    first.stop(state)
+    second = keep(Definition("candles", "another"))
+    until("it is healthy", second.is_state("healthy"))
+    assert cluster.canceled == [f"{1:032x}"]
+    assert len(cluster.submissions) == 2
+
+
 def test_a_run_that_nobody_submitted_is_cancelled_first(keep: Keep, cluster: Cluster) -> None:
     cluster.set("stray", "candles", "RUNNING")
     cluster.set("a query of a person", "ad hoc", "RUNNING")
