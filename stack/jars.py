@@ -263,9 +263,10 @@ def relock(folder: Path, lock: Path = LOCK) -> list[Jar]:
 
 
 def main() -> int:
-    """Run `python -m stack.jars [--relock] [FOLDER]`: fetch and verify the pinned jars, or pin them afresh."""
+    """Run `python -m stack.jars`: fetch and verify the pinned jars, or with `--relock` pin them afresh."""
     parser = argparse.ArgumentParser(prog="python -m stack.jars", description=__doc__)
     parser.add_argument("--relock", action="store_true", help="resolve all jars afresh and rewrite jars.lock")
+    parser.add_argument("--group", choices=list(ROOTS), help="fetch and verify only these")
     parser.add_argument("folder", nargs="?", type=Path, help="where to put them (default: the state folder's jars)")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -274,8 +275,9 @@ def main() -> int:
         if arguments.relock:
             _log.info("%d jars pinned in %s", len(relock(folder)), LOCK)
         else:
-            ensure(folder, lambda done, total, name: _log.info("%d of %d: %s", done, total, name))
-            _log.info("%d jars are whole in %s", len(locked()), folder)
+            wanted = [jar for jar in locked() if arguments.group in (None, jar.group)]
+            ensure(folder, lambda done, total, name: _log.info("%d of %d: %s", done, total, name), wanted)
+            _log.info("%d jars are whole in %s", len(wanted), folder)
     except StackError as error:
         _log.error("%s", error)
         return 1

@@ -36,8 +36,8 @@ _SERVER = """# Written before each start from Pricebraid's settings; changes are
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=BROKER://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=BROKER://127.0.0.1:{broker}
+listeners=BROKER://{listen}:{broker},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=BROKER://{host}:{broker}
 listener.security.protocol.map=BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=BROKER
 controller.listener.names=CONTROLLER
@@ -114,10 +114,7 @@ def part(settings: Settings, state: State, java: Java) -> Part:
     return Part(
         name="kafka",
         command=[
-            str(java.executable),
-            *("-Xms256m", "-Xmx448m", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:MaxMetaspaceSize=128m"),
-            *("-XX:+ExitOnOutOfMemoryError", "-Duser.timezone=UTC", f"-Djava.io.tmpdir={state.kafka / 'tmp'}"),
-            f"-Dlog4j2.configurationFile={(state.kafka / 'log4j2.properties').as_uri()}",
+            *(str(java.executable), *java_options(state.kafka), f"-Djava.io.tmpdir={state.kafka / 'tmp'}"),
             *("-cp", _class_path(state), "kafka.Kafka", str(state.kafka / "server.properties")),
         ],
         env=base_environment(),
@@ -127,6 +124,15 @@ def part(settings: Settings, state: State, java: Java) -> Part:
         prepare=lambda: prepare(settings, state, java),
         stop_seconds=30.0,
     )
+
+
+def java_options(folder: Path) -> list[str]:
+    """Return the options of the broker's JVM, whose configuration lies in `folder`."""
+    return [
+        *("-Xms256m", "-Xmx448m", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:MaxMetaspaceSize=128m"),
+        *("-XX:+ExitOnOutOfMemoryError", "-Duser.timezone=UTC"),
+        f"-Dlog4j2.configurationFile={(folder / 'log4j2.properties').as_uri()}",
+    ]
 
 
 def _class_path(state: State) -> str:
@@ -144,14 +150,7 @@ def prepare(settings: Settings, state: State, java: Java) -> None:
         # A killed broker leaves its unpacked libraries behind.
         shutil.rmtree(state.kafka / "tmp", ignore_errors=True)
         (state.kafka / "tmp").mkdir()
-        (state.kafka / "log4j2.properties").write_text(_LOG4J)
-        (state.kafka / "server.properties").write_text(
-            _SERVER.format(
-                broker=settings.ports.kafka,
-                controller=settings.ports.kafka_controller,
-                data=_escaped(state.kafka / "data"),
-            )
-        )
+        write_configuration(settings, state.kafka, state.kafka / "data")
         if not (state.kafka / "data" / "meta.properties").is_file():
             _format(state, java)
     except OSError as error:
@@ -161,21 +160,40 @@ def prepare(settings: Settings, state: State, java: Java) -> None:
         ) from error
 
 
+def write_configuration(settings: Settings, folder: Path, data: Path) -> None:
+    """Write into `folder` what the broker reads: its properties, its logging, and the id that `data` is formatted with.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    (folder / "log4j2.properties").write_text(_LOG4J)
+    (folder / "server.properties").write_text(
+        _SERVER.format(
+            listen=settings.listen,
+            host=settings.hosts.kafka,
+            broker=settings.ports.kafka,
+            controller=settings.ports.kafka_controller,
+            data=_escaped(data),
+        )
+    )
+    cluster = folder / "cluster.id"
+    if not cluster.is_file():
+        cluster.write_text(urlsafe_b64encode(b"\0" + uuid4().bytes[1:]).decode().rstrip("="))
+
+
 def _escaped(path: Path) -> str:
     """Return a path as a value of a Java properties file."""
     return str(path).replace("\\", "\\\\")
 
 
 def _format(state: State, java: Java) -> None:
-    cluster = state.kafka / "cluster.id"
-    if not cluster.is_file():
-        cluster.write_text(urlsafe_b64encode(b"\0" + uuid4().bytes[1:]).decode().rstrip("="))
     done = subprocess.run(
         [
             *(str(java.executable), "-Xmx128m", "-XX:TieredStopAtLevel=1"),
             f"-Dlog4j2.configurationFile={(state.kafka / 'log4j2.properties').as_uri()}",
             *("-cp", _class_path(state), "kafka.tools.StorageTool", "format", "--ignore-formatted"),
-            *("--cluster-id", cluster.read_text(), "--config", str(state.kafka / "server.properties")),
+            *("--cluster-id", (state.kafka / "cluster.id").read_text()),
+            *("--config", str(state.kafka / "server.properties")),
         ],
         env=base_environment(),
         cwd=state.kafka,

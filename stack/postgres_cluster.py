@@ -29,13 +29,16 @@ from stack.state import State
 MAJOR = 18
 """The Postgres version, of those that the wheel brings."""
 
+INITDB_OPTIONS = ("--encoding=UTF8", "--locale=C", "--auth=scram-sha-256", "--no-instructions")
+"""How a cluster is made."""
+
 SYSTEM_USER = "pricebraid"
 SYSTEM_FOLDER = Path("/var/lib/pricebraid")
 
 _log = logging.getLogger(__name__)
 
 _CONF = """# Written before each start from Pricebraid's settings; changes are lost.
-listen_addresses = '127.0.0.1'
+listen_addresses = '{listen}'
 port = {port}
 unix_socket_directories = ''
 max_connections = 80
@@ -158,13 +161,18 @@ def prepare(settings: Settings, state: State) -> None:
             )
         read_secrets(state)
         _end_leftovers(where.data)
-        _write(where, "postgresql.conf", _CONF.format(port=settings.ports.postgres))
+        _write(where, "postgresql.conf", configuration(settings))
         _write(where, "pg_hba.conf", _HBA.format(database=settings.postgres.database, reader=ROLES["reader"]))
     except OSError as error:
         raise StackError(
             f"The database in {where.data} cannot be prepared: {error}.",
             "Check that the disk is not full and that you may write there.",
         ) from error
+
+
+def configuration(settings: Settings) -> str:
+    """Return the text of `postgresql.conf`."""
+    return _CONF.format(listen=settings.listen, port=settings.ports.postgres)
 
 
 def _open_up(where: Place, state: State) -> None:
@@ -214,7 +222,6 @@ def _make_cluster(where: Place, state: State) -> None:
     fresh = where.data.with_name(f"{where.data.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(mode=0o700, parents=True)
-    options = ["--encoding=UTF8", "--locale=C", "--auth=scram-sha-256", "--no-instructions"]
     with tempfile.NamedTemporaryFile("w") as password:
         password.write(make_secrets(state)[SUPERUSER])
         password.flush()
@@ -224,7 +231,7 @@ def _make_cluster(where: Place, state: State) -> None:
         made = subprocess.run(
             [
                 where.program("initdb"),
-                *("-D", str(fresh), f"--username={SUPERUSER}", f"--pwfile={password.name}", *options),
+                *("-D", str(fresh), f"--username={SUPERUSER}", f"--pwfile={password.name}", *INITDB_OPTIONS),
             ],
             env={**base_environment(), "LC_ALL": "C"},
             cwd=where.installation,

@@ -105,15 +105,14 @@ def instruments(exchange_info: Any, kucoin_symbols: Any) -> list[Instrument]:
     ]
 
 
-def symbols_listed(port: int, *, both: bool, asked: Callable[[str, float], Any] = ask) -> list[str]:
-    """Return the canonical symbols, sorted, that the market on localhost lists.
+def symbols_listed(base: str, *, both: bool, asked: Callable[[str, float], Any] = ask) -> list[str]:
+    """Return the canonical symbols, sorted, that the market at `base`, such as `http://127.0.0.1:28090`, lists.
 
     With `both`, those that trade against USDT on both venues; else all, of either venue.
 
     Raises:
         StackError: it does not answer, or lists none.
     """
-    base = f"http://127.0.0.1:{port}"
     try:
         listed = instruments(asked(f"{base}/api/v3/exchangeInfo", 10.0), asked(f"{base}/api/v2/symbols", 10.0))
     except (NoAnswer, KeyError, TypeError) as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 from market import topics
 from market.settings import ROOT, Settings
 from stack import jobplan
+from stack.board import Board
 from stack.conductor import Conductor
 from stack.environment import base_environment, child_environment, effective
 from stack.facts import Watch
@@ -83,23 +84,26 @@ class Wiring:
         symbols = ("symbols",) if self._ask_symbols else ()
         needs = {"sequencer": ("topics",), "ingest": ("topics", *symbols), "repair": ("topics", "migrations", *symbols)}
         if self._ask_symbols:
-            conductor.add_step("symbols", ("market",), self._take_symbols)
+            conductor.add_step("symbols", ("market",), self.take_symbols)
         for name, part in parts.items():
             conductor.add_part(partial(self._part, part), *needs.get(name.partition("-")[0], ()))
-        conductor.add_step("topics", ("kafka",), self._make_topics)
-        conductor.add_step("migrations", ("postgres",), self._migrate)
+        conductor.add_step("topics", ("kafka",), self.make_topics)
+        conductor.add_step("migrations", ("postgres",), self.migrate)
         # A job can be submitted before there is a TaskManager; it waits in the cluster for its slots.
-        conductor.add_jobs(
-            Jobs(
-                self._definitions,
-                ("jobmanager", "topics", "migrations"),
-                workers=tuple(name for name in parts if name.startswith("taskmanager-")),
-                store=JobStore(self.state),
-                rest=FlinkRest(f"http://127.0.0.1:{self.settings.ports.flink}"),
-                submitter=self._submit,
-                board=conductor.board,
-                fresh_from=self._fresh_from if self._fresh else None,
-            )
+        workers = tuple(name for name in parts if name.startswith("taskmanager-"))
+        conductor.add_jobs(self.jobs(conductor.board, ("jobmanager", "topics", "migrations"), workers))
+
+    def jobs(self, board: Board, after: tuple[str, ...] = (), workers: tuple[str, ...] = ()) -> Jobs:
+        """Return what keeps the jobs, as `Jobs` describes."""
+        return Jobs(
+            self._definitions,
+            after,
+            workers=workers,
+            store=JobStore(self.state),
+            rest=FlinkRest(f"http://{self.settings.hosts.jobmanager}:{self.settings.ports.flink}"),
+            submitter=self._submit,
+            board=board,
+            fresh_from=self._fresh_from if self._fresh else None,
         )
 
     def _part(self, first: Part) -> Part:
@@ -111,14 +115,32 @@ class Wiring:
             return repair_part(with_password(self.settings, self.state))
         return first
 
-    def _take_symbols(self) -> None:
-        symbols = symbols_listed(self.settings.ports.market, both=not self._recording)
+    def take_symbols(self) -> None:
+        """Follow what the market on localhost lists, unless symbols were asked for by name.
+
+        Raises:
+            StackError: it does not tell.
+        """
+        if not self._ask_symbols:
+            return
+        market = f"http://{self.settings.hosts.market}:{self.settings.ports.market}"
+        symbols = symbols_listed(market, both=not self._recording)
         self.settings = self.settings.model_copy(update={"symbols": symbols})
 
-    def _make_topics(self) -> None:
+    def make_topics(self) -> None:
+        """Make the topics that are missing.
+
+        Raises:
+            StackError: the broker refuses.
+        """
         create_topics(self.settings.kafka.bootstrap, topics.topics(self.settings.kafka))
 
-    def _migrate(self) -> None:
+    def migrate(self) -> None:
+        """Bring the database up to date.
+
+        Raises:
+            StackError: it refuses.
+        """
         migrate(self.settings, self.state)
         show_market(self.settings, self.state)
         maintain(self.settings, self.state, self.market_now() or self._began or time.time_ns() // 1000)

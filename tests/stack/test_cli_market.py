@@ -139,17 +139,17 @@ def listing(binance: list[tuple[str, str, str]], kucoin: list[tuple[str, str, st
 
 def test_symbols_are_those_that_the_market_lists_of_either_venue() -> None:
     asked = listing([("VETETH", "VET", "ETH")], [("KALT-USDT", "KALT", "USDT"), ("ALT-USDT", "ALT", "USDT")])
-    assert symbols_listed(1, both=False, asked=asked) == ["ALT-USDT", "APTOSLAUNCHTOKEN-USDT", "VET-ETH"]
+    assert symbols_listed("http://nowhere", both=False, asked=asked) == ["ALT-USDT", "APTOSLAUNCHTOKEN-USDT", "VET-ETH"]
 
 
 def test_symbols_of_both_venues_only() -> None:
     asked = listing([("BTCUSDT", "BTC", "USDT"), ("XUSDT", "X", "USDT")], [("BTC-USDT", "BTC", "USDT")])
-    assert symbols_listed(1, both=True, asked=asked) == ["BTC-USDT"]
+    assert symbols_listed("http://nowhere", both=True, asked=asked) == ["BTC-USDT"]
 
 
 def test_a_market_that_lists_nothing_is_refused() -> None:
     with pytest.raises(StackError, match="lists no symbol"):
-        symbols_listed(1, both=False, asked=listing([], []))
+        symbols_listed("http://nowhere", both=False, asked=listing([], []))
 
 
 def test_a_market_that_does_not_answer_is_told() -> None:
@@ -157,7 +157,7 @@ def test_a_market_that_does_not_answer_is_told() -> None:
         raise NoAnswer(f"{url} does not answer")
 
     with pytest.raises(StackError, match="does not tell its symbols"):
-        symbols_listed(1, both=False, asked=asked)
+        symbols_listed("http://nowhere", both=False, asked=asked)
 
 
 def answering(*silent: str) -> Any:
