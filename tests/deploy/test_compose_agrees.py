@@ -13,7 +13,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from market.settings import ROOT, Ports, Settings, load
-from stack import container, flink, jars, kafka, parts, postgres_cluster
+from stack import container, flink, grafana, jars, kafka, parts, postgres_cluster, prometheus, releases
 from stack.conductor import SAVEPOINT_SECONDS
 from stack.errors import StackError
 from stack.flink_memory import megabytes
@@ -50,6 +50,8 @@ def test_the_versions_are_those_of_the_stack() -> None:
     assert image(HERE["kafka"])[1] == next(
         jar.coordinate.split(":")[2] for jar in jars.locked() if ":kafka_2.13:" in jar.coordinate
     )
+    for name, prefix in (("grafana", ""), ("prometheus", "v")):
+        assert image(HERE[name])[1] == prefix + releases.pinned(name, "linux-x86_64").version
     program = postgres_cluster.packed_installation() / "bin" / "postgres"
     packed = subprocess.run([program, "--version"], check=True, capture_output=True, text=True).stdout
     assert image(HERE["postgres"])[1] == packed.split()[2]
@@ -105,10 +107,34 @@ def test_the_ports_that_are_asked_are_those_of_the_stack() -> None:
     assert f"--port={ports.postgres}" in HERE["postgres"]["healthcheck"]["test"]
 
 
-@pytest.mark.parametrize("role", ["ingest", "sequencer", "repair"])
-def test_prometheus_asks_where_the_metrics_are(role: str) -> None:
-    asked = json.loads((ROOT / "deploy" / "docker" / "targets" / f"{role}.json").read_text())
-    assert asked == [{"targets": [f"{role}:{getattr(Ports(), role)}"], "labels": {"instance": role}}]
+def test_prometheus_asks_each_part_at_its_own_host() -> None:
+    asked = {
+        path.stem: json.loads(path.read_text()) for path in (ROOT / "deploy" / "docker" / "targets").glob("*.json")
+    }
+    assert asked == {
+        job: [
+            {"targets": [f"{name.removesuffix('-1')}:{port}"], "labels": {"instance": name}}
+            for name, port in found.items()
+        ]
+        for job, found in prometheus.targets(load()).items()
+    }
+
+
+def test_prometheus_keeps_metrics_for_as_long() -> None:
+    kept = load().prometheus
+    assert f"--storage.tsdb.retention.time={kept.keep_days}d" in HERE["prometheus"]["command"]
+    assert f"--storage.tsdb.retention.size={kept.keep_megabytes}MB" in HERE["prometheus"]["command"]
+    assert f"--web.listen-address=:{load().ports.prometheus}" in HERE["prometheus"]["command"]
+    mounted = "./deploy/prometheus/prometheus.yml:/etc/prometheus/prometheus.yml:ro"
+    assert mounted in HERE["prometheus"]["volumes"]
+    assert (ROOT / "deploy" / "prometheus" / "prometheus.yml") == prometheus.CONFIGURATION
+
+
+def test_flink_shows_its_metrics_to_the_prometheus_that_is_there(image_settings: Settings) -> None:
+    # On the platform of the image there is a release, so it counts on one.
+    assert of_ours(HERE)["jobmanager"]["platform"] == "linux/amd64"
+    assert releases.pinned("prometheus", "linux-x86_64").version
+    assert image_settings.prometheus.enabled
 
 
 def test_grafana_asks_as_the_reader() -> None:
@@ -116,6 +142,11 @@ def test_grafana_asks_as_the_reader() -> None:
     assert told["GRAFANA_POSTGRES_URL"] == f"postgres:{settings.ports.postgres}"
     assert told["GRAFANA_POSTGRES_DATABASE"] == settings.postgres.database
     assert told["GRAFANA_POSTGRES_USER"] == ROLES["reader"]
+    assert told["GRAFANA_PROMETHEUS_URL"] == f"http://prometheus:{settings.ports.prometheus}"
+    assert told["GF_SERVER_HTTP_PORT"] == str(settings.ports.grafana)
+    state = State.for_settings(load(market="simulated"))
+    needed = {name for name in grafana.environment(settings, state) if name.startswith("GRAFANA_")}
+    assert {name for name in told if name.startswith("GRAFANA_")} == needed
     assert told["GRAFANA_POSTGRES_PASSWORD"] == "PRICEBRAID_POSTGRES__READER_PASSWORD"
 
 
