@@ -19,7 +19,7 @@ from market.topics import TICKERS
 log = logging.getLogger(__name__)
 
 # How often tickers are looked at; what is due waits half of this on average.
-_TICKER_SECONDS = 0.05
+_TICKER_SECONDS = 0.1
 
 
 class Ingest:

@@ -129,7 +129,7 @@ def part(settings: Settings, state: State, java: Java) -> Part:
 def java_options(folder: Path) -> list[str]:
     """Return the options of the broker's JVM, whose configuration lies in `folder`."""
     return [
-        *("-Xms256m", "-Xmx448m", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:MaxMetaspaceSize=128m"),
+        *("-Xms256m", "-Xmx448m", "-XX:+UseSerialGC", "-XX:MaxMetaspaceSize=128m"),
         *("-XX:+ExitOnOutOfMemoryError", "-Duser.timezone=UTC"),
         f"-Dlog4j2.configurationFile={(folder / 'log4j2.properties').as_uri()}",
     ]

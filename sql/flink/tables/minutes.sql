@@ -18,6 +18,9 @@ create table minutes (
     'topic' = 'candles_1m',
     'properties.bootstrap.servers' = '${kafka_bootstrap}',
     'properties.group.id' = 'pricebraid-reconciliation',
+    -- They are gathered for a second anyway: few large fetches cost the broker less.
+    'properties.fetch.min.bytes' = '1048576',
+    'properties.fetch.max.wait.ms' = '500',
     'scan.startup.mode' = 'earliest-offset',
     'format' = 'json'
 )

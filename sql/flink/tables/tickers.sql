@@ -20,6 +20,9 @@ create table tickers (
     'topic' = 'tickers',
     'properties.bootstrap.servers' = '${kafka_bootstrap}',
     'properties.group.id' = 'pricebraid-tickers',
+    -- They are written every 200 ms at most: few large fetches cost the broker less.
+    'properties.fetch.min.bytes' = '1048576',
+    'properties.fetch.max.wait.ms' = '100',
     'scan.startup.mode' = 'earliest-offset',
     'format' = 'json'
 )

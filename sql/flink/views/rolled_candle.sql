@@ -8,172 +8,147 @@ select
     symbol,
     `interval`,
     start_time,
-    cast(coalesce(
-        substring(newest_0 from 26 for 39),
-        substring(newest_1 from 26 for 39),
-        substring(newest_2 from 26 for 39),
-        substring(newest_3 from 26 for 39),
-        substring(newest_4 from 26 for 39),
-        substring(newest_5 from 26 for 39)
-    ) as decimal(38, 18)) as `open`,
+    cast(coalesce(slot_0[3], slot_1[3], slot_2[3], slot_3[3], slot_4[3], slot_5[3]) as decimal(38, 18)) as `open`,
     cast(greatest(
-        coalesce(substring(newest_0 from 65 for 39), '0'),
-        coalesce(substring(newest_1 from 65 for 39), '0'),
-        coalesce(substring(newest_2 from 65 for 39), '0'),
-        coalesce(substring(newest_3 from 65 for 39), '0'),
-        coalesce(substring(newest_4 from 65 for 39), '0'),
-        coalesce(substring(newest_5 from 65 for 39), '0')
+        coalesce(slot_0[4], '0'),
+        coalesce(slot_1[4], '0'),
+        coalesce(slot_2[4], '0'),
+        coalesce(slot_3[4], '0'),
+        coalesce(slot_4[4], '0'),
+        coalesce(slot_5[4], '0')
     ) as decimal(38, 18)) as high,
     cast(least(
-        coalesce(substring(newest_0 from 104 for 39), '99999999999999999999'),
-        coalesce(substring(newest_1 from 104 for 39), '99999999999999999999'),
-        coalesce(substring(newest_2 from 104 for 39), '99999999999999999999'),
-        coalesce(substring(newest_3 from 104 for 39), '99999999999999999999'),
-        coalesce(substring(newest_4 from 104 for 39), '99999999999999999999'),
-        coalesce(substring(newest_5 from 104 for 39), '99999999999999999999')
+        coalesce(slot_0[5], '99999999999999999999'),
+        coalesce(slot_1[5], '99999999999999999999'),
+        coalesce(slot_2[5], '99999999999999999999'),
+        coalesce(slot_3[5], '99999999999999999999'),
+        coalesce(slot_4[5], '99999999999999999999'),
+        coalesce(slot_5[5], '99999999999999999999')
     ) as decimal(38, 18)) as low,
-    cast(coalesce(
-        substring(newest_5 from 143 for 39),
-        substring(newest_4 from 143 for 39),
-        substring(newest_3 from 143 for 39),
-        substring(newest_2 from 143 for 39),
-        substring(newest_1 from 143 for 39),
-        substring(newest_0 from 143 for 39)
-    ) as decimal(38, 18)) as `close`,
+    cast(coalesce(slot_5[6], slot_4[6], slot_3[6], slot_2[6], slot_1[6], slot_0[6]) as decimal(38, 18)) as `close`,
     cast(
-        (
-            coalesce(cast(substring(newest_0 from 182 for 39) as decimal(35, 18)), 0)
-            + coalesce(cast(substring(newest_1 from 182 for 39) as decimal(35, 18)), 0)
-        )
-        + (
-            coalesce(cast(substring(newest_2 from 182 for 39) as decimal(35, 18)), 0)
-            + coalesce(cast(substring(newest_3 from 182 for 39) as decimal(35, 18)), 0)
-        )
-        + (
-            coalesce(cast(substring(newest_4 from 182 for 39) as decimal(35, 18)), 0)
-            + coalesce(cast(substring(newest_5 from 182 for 39) as decimal(35, 18)), 0)
-        )
+        (coalesce(cast(slot_0[7] as decimal(35, 18)), 0) + coalesce(cast(slot_1[7] as decimal(35, 18)), 0))
+        + (coalesce(cast(slot_2[7] as decimal(35, 18)), 0) + coalesce(cast(slot_3[7] as decimal(35, 18)), 0))
+        + (coalesce(cast(slot_4[7] as decimal(35, 18)), 0) + coalesce(cast(slot_5[7] as decimal(35, 18)), 0))
         as decimal(38, 18)
     ) as base_volume,
     cast(
-        (
-            coalesce(cast(substring(newest_0 from 221 for 39) as decimal(35, 18)), 0)
-            + coalesce(cast(substring(newest_1 from 221 for 39) as decimal(35, 18)), 0)
-        )
-        + (
-            coalesce(cast(substring(newest_2 from 221 for 39) as decimal(35, 18)), 0)
-            + coalesce(cast(substring(newest_3 from 221 for 39) as decimal(35, 18)), 0)
-        )
-        + (
-            coalesce(cast(substring(newest_4 from 221 for 39) as decimal(35, 18)), 0)
-            + coalesce(cast(substring(newest_5 from 221 for 39) as decimal(35, 18)), 0)
-        )
+        (coalesce(cast(slot_0[8] as decimal(35, 18)), 0) + coalesce(cast(slot_1[8] as decimal(35, 18)), 0))
+        + (coalesce(cast(slot_2[8] as decimal(35, 18)), 0) + coalesce(cast(slot_3[8] as decimal(35, 18)), 0))
+        + (coalesce(cast(slot_4[8] as decimal(35, 18)), 0) + coalesce(cast(slot_5[8] as decimal(35, 18)), 0))
         as decimal(38, 18)
     ) as quote_volume,
     -- Null where one of the finer candles does not tell.
     cast(
         (
-            case when newest_0 is null then 0 else try_cast(substring(newest_0 from 260 for 39) as decimal(35, 18)) end
-            + case
-                when newest_1 is null then 0 else try_cast(substring(newest_1 from 260 for 39) as decimal(35, 18))
-            end
+            case when slot_0 is null then 0 else try_cast(slot_0[9] as decimal(35, 18)) end
+            + case when slot_1 is null then 0 else try_cast(slot_1[9] as decimal(35, 18)) end
         )
         + (
-            case when newest_2 is null then 0 else try_cast(substring(newest_2 from 260 for 39) as decimal(35, 18)) end
-            + case
-                when newest_3 is null then 0 else try_cast(substring(newest_3 from 260 for 39) as decimal(35, 18))
-            end
+            case when slot_2 is null then 0 else try_cast(slot_2[9] as decimal(35, 18)) end
+            + case when slot_3 is null then 0 else try_cast(slot_3[9] as decimal(35, 18)) end
         )
         + (
-            case when newest_4 is null then 0 else try_cast(substring(newest_4 from 260 for 39) as decimal(35, 18)) end
-            + case
-                when newest_5 is null then 0 else try_cast(substring(newest_5 from 260 for 39) as decimal(35, 18))
-            end
+            case when slot_4 is null then 0 else try_cast(slot_4[9] as decimal(35, 18)) end
+            + case when slot_5 is null then 0 else try_cast(slot_5[9] as decimal(35, 18)) end
         )
         as decimal(38, 18)
     ) as taker_buy_base_volume,
-    case when newest_0 is null then 0 else try_cast(substring(newest_0 from 299 for 19) as bigint) end
-    + case when newest_1 is null then 0 else try_cast(substring(newest_1 from 299 for 19) as bigint) end
-    + case when newest_2 is null then 0 else try_cast(substring(newest_2 from 299 for 19) as bigint) end
-    + case when newest_3 is null then 0 else try_cast(substring(newest_3 from 299 for 19) as bigint) end
-    + case when newest_4 is null then 0 else try_cast(substring(newest_4 from 299 for 19) as bigint) end
-    + case when newest_5 is null then 0 else try_cast(substring(newest_5 from 299 for 19) as bigint) end as trade_count,
+    case when slot_0 is null then 0 else try_cast(slot_0[10] as bigint) end
+    + case when slot_1 is null then 0 else try_cast(slot_1[10] as bigint) end
+    + case when slot_2 is null then 0 else try_cast(slot_2[10] as bigint) end
+    + case when slot_3 is null then 0 else try_cast(slot_3[10] as bigint) end
+    + case when slot_4 is null then 0 else try_cast(slot_4[10] as bigint) end
+    + case when slot_5 is null then 0 else try_cast(slot_5[10] as bigint) end as trade_count,
     try_cast(least(
-        coalesce(substring(newest_0 from 318 for 19), 'x'),
-        coalesce(substring(newest_1 from 318 for 19), 'x'),
-        coalesce(substring(newest_2 from 318 for 19), 'x'),
-        coalesce(substring(newest_3 from 318 for 19), 'x'),
-        coalesce(substring(newest_4 from 318 for 19), 'x'),
-        coalesce(substring(newest_5 from 318 for 19), 'x')
+        coalesce(slot_0[11], 'x'),
+        coalesce(slot_1[11], 'x'),
+        coalesce(slot_2[11], 'x'),
+        coalesce(slot_3[11], 'x'),
+        coalesce(slot_4[11], 'x'),
+        coalesce(slot_5[11], 'x')
     ) as bigint) as first_id,
     try_cast(greatest(
-        coalesce(substring(newest_0 from 337 for 19), ' '),
-        coalesce(substring(newest_1 from 337 for 19), ' '),
-        coalesce(substring(newest_2 from 337 for 19), ' '),
-        coalesce(substring(newest_3 from 337 for 19), ' '),
-        coalesce(substring(newest_4 from 337 for 19), ' '),
-        coalesce(substring(newest_5 from 337 for 19), ' ')
+        coalesce(slot_0[12], ' '),
+        coalesce(slot_1[12], ' '),
+        coalesce(slot_2[12], ' '),
+        coalesce(slot_3[12], ' '),
+        coalesce(slot_4[12], ' '),
+        coalesce(slot_5[12], ' ')
     ) as bigint) as last_id,
     case
-        when 'venue_candle' in (
-            substring(newest_0 from 421),
-            substring(newest_1 from 421),
-            substring(newest_2 from 421),
-            substring(newest_3 from 421),
-            substring(newest_4 from 421),
-            substring(newest_5 from 421)
-        ) then 'venue_candle'
+        when 'venue_candle' in (slot_0[16], slot_1[16], slot_2[16], slot_3[16], slot_4[16], slot_5[16])
+            then 'venue_candle'
         else 'trades'
     end as origin,
     marks = 0 as complete,
     try_cast(greatest(
-        coalesce(substring(newest_0 from 356 for 23), ' '),
-        coalesce(substring(newest_1 from 356 for 23), ' '),
-        coalesce(substring(newest_2 from 356 for 23), ' '),
-        coalesce(substring(newest_3 from 356 for 23), ' '),
-        coalesce(substring(newest_4 from 356 for 23), ' '),
-        coalesce(substring(newest_5 from 356 for 23), ' ')
+        coalesce(slot_0[13], ' '),
+        coalesce(slot_1[13], ' '),
+        coalesce(slot_2[13], ' '),
+        coalesce(slot_3[13], ' '),
+        coalesce(slot_4[13], ' '),
+        coalesce(slot_5[13], ' ')
     ) as timestamp(3)) as last_trade_time,
     cast(greatest(
         coalesce(cast(marked_time as string), ' '),
-        coalesce(substring(newest_0 from 379 for 23), ' '),
-        coalesce(substring(newest_1 from 379 for 23), ' '),
-        coalesce(substring(newest_2 from 379 for 23), ' '),
-        coalesce(substring(newest_3 from 379 for 23), ' '),
-        coalesce(substring(newest_4 from 379 for 23), ' '),
-        coalesce(substring(newest_5 from 379 for 23), ' ')
+        coalesce(slot_0[14], ' '),
+        coalesce(slot_1[14], ' '),
+        coalesce(slot_2[14], ' '),
+        coalesce(slot_3[14], ' '),
+        coalesce(slot_4[14], ' '),
+        coalesce(slot_5[14], ' ')
     ) as timestamp(3)) as known_time,
     late_marks
-    + coalesce(cast(substring(newest_0 from 402 for 19) as bigint), 0)
-    + coalesce(cast(substring(newest_1 from 402 for 19) as bigint), 0)
-    + coalesce(cast(substring(newest_2 from 402 for 19) as bigint), 0)
-    + coalesce(cast(substring(newest_3 from 402 for 19) as bigint), 0)
-    + coalesce(cast(substring(newest_4 from 402 for 19) as bigint), 0)
-    + coalesce(cast(substring(newest_5 from 402 for 19) as bigint), 0) as late_inputs,
+    + coalesce(cast(slot_0[15] as bigint), 0)
+    + coalesce(cast(slot_1[15] as bigint), 0)
+    + coalesce(cast(slot_2[15] as bigint), 0)
+    + coalesce(cast(slot_3[15] as bigint), 0)
+    + coalesce(cast(slot_4[15] as bigint), 0)
+    + coalesce(cast(slot_5[15] as bigint), 0) as late_inputs,
     ${generation} as generation,
     mark_count
-    + coalesce(cast(substring(newest_0 from 7 for 19) as bigint), 0)
-    + coalesce(cast(substring(newest_1 from 7 for 19) as bigint), 0)
-    + coalesce(cast(substring(newest_2 from 7 for 19) as bigint), 0)
-    + coalesce(cast(substring(newest_3 from 7 for 19) as bigint), 0)
-    + coalesce(cast(substring(newest_4 from 7 for 19) as bigint), 0)
-    + coalesce(cast(substring(newest_5 from 7 for 19) as bigint), 0) as version
+    + coalesce(cast(slot_0[2] as bigint), 0)
+    + coalesce(cast(slot_1[2] as bigint), 0)
+    + coalesce(cast(slot_2[2] as bigint), 0)
+    + coalesce(cast(slot_3[2] as bigint), 0)
+    + coalesce(cast(slot_4[2] as bigint), 0)
+    + coalesce(cast(slot_5[2] as bigint), 0) as version
 from (
     select
         venue,
         symbol,
         `interval`,
         start_time,
-        max(newest) filter (where slot = 0) as newest_0,
-        max(newest) filter (where slot = 1) as newest_1,
-        max(newest) filter (where slot = 2) as newest_2,
-        max(newest) filter (where slot = 3) as newest_3,
-        max(newest) filter (where slot = 4) as newest_4,
-        max(newest) filter (where slot = 5) as newest_5,
-        coalesce(sum(change), 0) as marks,
-        max(marked_time) as marked_time,
-        count(*) filter (where late) as late_marks,
-        count(change) as mark_count
-    from rollup_input
-    group by venue, symbol, `interval`, start_time
-) as slotted
+        -- Flink evaluates an expression anew wherever it is used, and each of these is used 15 times: unless it could
+        -- differ from one use to the next. `rand()` could, and is always less than 1.
+        case when rand() < 1 then split(newest_0, '|') end as slot_0,
+        case when rand() < 1 then split(newest_1, '|') end as slot_1,
+        case when rand() < 1 then split(newest_2, '|') end as slot_2,
+        case when rand() < 1 then split(newest_3, '|') end as slot_3,
+        case when rand() < 1 then split(newest_4, '|') end as slot_4,
+        case when rand() < 1 then split(newest_5, '|') end as slot_5,
+        marks,
+        marked_time,
+        late_marks,
+        mark_count
+    from (
+        select
+            venue,
+            symbol,
+            `interval`,
+            start_time,
+            max(newest) filter (where slot = 0) as newest_0,
+            max(newest) filter (where slot = 1) as newest_1,
+            max(newest) filter (where slot = 2) as newest_2,
+            max(newest) filter (where slot = 3) as newest_3,
+            max(newest) filter (where slot = 4) as newest_4,
+            max(newest) filter (where slot = 5) as newest_5,
+            coalesce(sum(change), 0) as marks,
+            max(marked_time) as marked_time,
+            count(*) filter (where late) as late_marks,
+            count(change) as mark_count
+        from rollup_input
+        group by venue, symbol, `interval`, start_time
+    ) as slotted
+) as parted

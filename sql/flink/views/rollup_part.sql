@@ -1,7 +1,7 @@
 -- Candles by the coarser one that each is a part of, in the slot that its start falls into.
--- `newest` is the text by which the versions of a candle sort, each field at a fixed place: its greatest value is the
--- one that counts. So nothing has to be taken back when a minute is corrected. Versions grow also where minutes begin
--- anew in another generation. Numbers sort as texts; for what is null stands what sorts behind or before all of them.
+-- `newest` is the text by which the versions of a candle sort, to be split again: its greatest value is the one that
+-- counts. So nothing has to be taken back when a minute is corrected. Versions grow also where minutes begin anew in
+-- another generation. What is compared as text has one length, and sorts behind or before all of them where it is null.
 create view rollup_part as
 select
     venue,
@@ -10,48 +10,45 @@ select
     -- Cast before grouping, so that the group's key is the sink's key.
     cast(to_timestamp_ltz(first_minute * 60, 0) as timestamp(3)) as start_time,
     mod(start_minute, minutes) / finer_minutes as slot,
-    concat(
+    concat_ws(
+        '|',
         -- 1
         lpad(cast(generation as string), 6, '0'),
-        -- 7
+        -- 2
         lpad(
             cast(case when `interval` is null then generation * 1000000000000 else 0 end + version as string), 19, '0'
         ),
-        -- 26
-        lpad(cast(`open` as string), 39, '0'),
-        -- 65
+        -- 3
+        cast(`open` as string),
+        -- 4
         lpad(cast(high as string), 39, '0'),
-        -- 104
+        -- 5
         lpad(cast(low as string), 39, '0'),
-        -- 143
-        lpad(cast(`close` as string), 39, '0'),
-        -- 182
-        lpad(cast(base_volume as string), 39, '0'),
-        -- 221
-        lpad(cast(quote_volume as string), 39, '0'),
-        -- 260
-        lpad(coalesce(cast(taker_buy_base_volume as string), 'x'), 39, '0'),
-        -- 299
-        lpad(coalesce(cast(trade_count as string), 'x'), 19, '0'),
-        -- 318
+        -- 6
+        cast(`close` as string),
+        -- 7
+        cast(base_volume as string),
+        -- 8
+        cast(quote_volume as string),
+        -- 9
+        coalesce(cast(taker_buy_base_volume as string), 'x'),
+        -- 10
+        coalesce(cast(trade_count as string), 'x'),
+        -- 11
         lpad(coalesce(cast(first_id as string), rpad('x', 19, 'x')), 19, '0'),
-        -- 337
+        -- 12
         lpad(coalesce(cast(last_id as string), rpad(' ', 19, ' ')), 19, '0'),
-        -- 356
+        -- 13
         coalesce(cast(last_trade_time as string), rpad(' ', 23, ' ')),
-        -- 379
+        -- 14
         cast(known_time as string),
-        -- 402: what was late for a finer candle is late for this one if it was known a second after this one's end
-        lpad(
-            case
-                when known_time >= cast(to_timestamp_ltz((first_minute + minutes) * 60 + 1, 0) as timestamp(3))
-                    then cast(late_inputs as string)
-                else '0'
-            end,
-            19,
-            '0'
-        ),
-        -- 421
+        -- 15: what was late for a finer candle is late for this one if it was known a second after this one's end
+        case
+            when known_time >= cast(to_timestamp_ltz((first_minute + minutes) * 60 + 1, 0) as timestamp(3))
+                then cast(late_inputs as string)
+            else '0'
+        end,
+        -- 16
         origin
     ) as newest
 from (
