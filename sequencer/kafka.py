@@ -89,10 +89,11 @@ def consumer_config(settings: Settings, complaints: Complaints) -> dict[str, Any
         "enable.auto.offset.store": False,
         "auto.offset.reset": "earliest",
         "isolation.level": "read_committed",
-        # Each partition is written many times a second: to fetch every batch by itself would keep the broker busy.
-        # It answers a connection in turn, so a fetch that waits holds up what else is asked.
+        # Each partition is written many times a second: to fetch every batch by itself would keep the broker busy. What
+        # came is committed once nothing more is there, so this is also how often, unless there is always more.
+        # The broker answers a connection in turn: a fetch that waits holds up what else is asked.
         "fetch.min.bytes": 1 << 20,
-        "fetch.wait.max.ms": 20,
+        "fetch.wait.max.ms": settings.sequencer.commit_ms,
         # By default a full queue is looked at again after a second, in which a fast reader runs dry.
         "fetch.queue.backoff.ms": 20,
     }
