@@ -62,8 +62,15 @@ def _differences(minute: Sampled, told: Values | None) -> list[Difference]:
     return [
         difference(column, value, ours[column])
         for column, value in told.items()
-        if ours[column] is None or Decimal(value) != Decimal(ours[column])
+        if ours[column] is None or not _same(column, Decimal(value), Decimal(ours[column]))
     ]
+
+
+def _same(column: str, told: Decimal, ours: Decimal) -> bool:
+    """Return whether a value is the venue's. It may cut its quote volume off after some decimals."""
+    if column == "quote_volume":
+        return abs(told - ours) < Decimal(1).scaleb(min(0, int(told.as_tuple().exponent)))
+    return told == ours
 
 
 class _Rest:

@@ -75,6 +75,16 @@ async def test_a_value_that_is_not_the_venues_is_found(settings: Settings, venue
 
 
 @pytest.mark.parametrize("venue", ["binance", "kucoin"])
+async def test_a_quote_volume_that_the_venue_cuts_off_is_the_same(settings: Settings, venue: Venue) -> None:
+    right = traded(venue)
+    longer = msgspec.structs.replace(right, quote_volume=f"{right.quote_volume}001")
+    assert await asyncio.to_thread(compare, settings, [longer], silent) == (1, [])
+    more = msgspec.structs.replace(right, quote_volume=str(Decimal(right.quote_volume) + 1))
+    _, (difference,) = await asyncio.to_thread(compare, settings, [more], silent)
+    assert difference.column == "quote_volume"
+
+
+@pytest.mark.parametrize("venue", ["binance", "kucoin"])
 async def test_a_minute_that_the_venue_does_not_have_is_found(settings: Settings, venue: Venue) -> None:
     much_later = msgspec.structs.replace(traded(venue), start_time=NOW // 60_000_000 * 60_000_000 + 3_600_000_000)
     _, differences = await asyncio.to_thread(compare, settings, [much_later], silent)
