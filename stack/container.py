@@ -18,7 +18,7 @@ from pathlib import Path
 
 from market.logs import configure
 from market.settings import Settings, SettingsError, load
-from stack import kafka, postgres_cluster
+from stack import kafka, postgres_cluster, running
 from stack.board import Board
 from stack.conductor import SAVEPOINT_SECONDS
 from stack.errors import StackError
@@ -27,9 +27,11 @@ from stack.flink import jobmanager_part, taskmanager_part
 from stack.java import find
 from stack.part import Part
 from stack.passwords import with_password
+from stack.process import Register
 from stack.python_parts import ingest_parts, market_part, repair_part, sequencer_parts
 from stack.state import State
 from stack.upkeep import Upkeep
+from stack.verifying import Verifying
 from stack.wiring import Wiring
 
 log = logging.getLogger(__name__)
@@ -94,6 +96,8 @@ class Kept:
         self._watch.database_ready()
         self._wiring = Wiring(settings, state, self._watch, fresh=fresh)
         self._upkeep = Upkeep(settings, state, self._wiring.market_now)
+        register = Register(running.register_path(state.root))
+        self._verifying = Verifying(settings.verify, self._wiring.verification, register, state)
         self._jobs = self._wiring.jobs(self._board)
 
     def submit(self) -> None:
@@ -120,9 +124,11 @@ class Kept:
         self._watch.start()
         self._upkeep.start()
         self._jobs.start()
+        self._verifying.start()
         while not stopping.wait(_LOOK_SECONDS):
             if self._healthy():
                 healthy.touch()
+        self._verifying.stop()
         self._wiring.client.abort()
         self._jobs.stop(self._state.savepoints, SAVEPOINT_SECONDS, threading.Event())
         self._upkeep.stop()

@@ -40,7 +40,7 @@ class Jobs:
 
     def __init__(self, settings: Settings, seconds: float, progress: Callable[[str], None], *, hurry: bool) -> None:
         self._bootstrap = settings.kafka.bootstrap
-        self._flink_port = settings.ports.flink
+        self._flink = f"{settings.hosts.jobmanager}:{settings.ports.flink}"
         self._seconds = seconds
         self._progress = progress
         self._hurry = hurry
@@ -69,7 +69,7 @@ class Jobs:
         consumer = _consumer(self._bootstrap, group)
         asked = float("-inf")
         try:
-            while (left := _left(consumer, required)) or _began_anew(self._flink_port, job):
+            while (left := _left(consumer, required)) or _began_anew(self._flink, job):
                 now = time.monotonic()
                 if now > deadline:
                     behind = f"{left:,} records behind" if left else "without a checkpoint yet"
@@ -78,7 +78,7 @@ class Jobs:
                 # `candles` is not hurried: with each checkpoint it also writes minutes, of which the topic is to have a
                 # new version at most once a second.
                 if self._hurry and group == ROLLUPS_GROUP and now > asked + _ASK_SECONDS:
-                    _hurry(self._flink_port, job)
+                    _hurry(self._flink, job)
                     asked = now
                 time.sleep(_PAUSE)
         finally:
@@ -123,34 +123,34 @@ def _consumer(bootstrap: str, group: str) -> Consumer:
     )
 
 
-def _hurry(flink_port: int, job: str) -> None:
+def _hurry(flink: str, job: str) -> None:
     """Ask for a checkpoint now: with each, a job has written all that it made, and tells how far it has come."""
     with suppress(OSError, HTTPException, ValueError, LookupError):
-        for run in _runs(flink_port, job):
-            url = f"http://127.0.0.1:{flink_port}/jobs/{run}/checkpoints"
+        for run in _runs(flink, job):
+            url = f"http://{flink}/jobs/{run}/checkpoints"
             asked = Request(url, b'{"checkpointType": "CONFIGURED"}', {"Content-Type": "application/json"})
-            urlopen(asked, timeout=5).close()  # noqa: S310  (the cluster on this machine)
+            urlopen(asked, timeout=5).close()  # noqa: S310  (the cluster of the settings)
 
 
-def _began_anew(flink_port: int, job: str) -> bool:
+def _began_anew(flink: str, job: str) -> bool:
     """Tell whether the job's run began with nothing and has no checkpoint yet.
 
     Then the group's offsets are still those of an earlier run. A Flink that does not answer is believed by these.
     """
     with suppress(OSError, HTTPException, ValueError, LookupError):
-        for run in _runs(flink_port, job):
-            latest = _ask(flink_port, f"{run}/checkpoints")["latest"]
+        for run in _runs(flink, job):
+            latest = _ask(flink, f"{run}/checkpoints")["latest"]
             if latest["completed"] is None and latest["restored"] is None:
                 return True
     return False
 
 
-def _runs(flink_port: int, job: str) -> list[str]:
+def _runs(flink: str, job: str) -> list[str]:
     """Return the ids of the job's runs that have not ended."""
-    overview = _ask(flink_port, "overview")
+    overview = _ask(flink, "overview")
     return [run["jid"] for run in overview["jobs"] if run["name"] == job and run["end-time"] < 0]
 
 
-def _ask(flink_port: int, what: str) -> Any:
-    with urlopen(f"http://127.0.0.1:{flink_port}/jobs/{what}", timeout=5) as answer:
+def _ask(flink: str, what: str) -> Any:
+    with urlopen(f"http://{flink}/jobs/{what}", timeout=5) as answer:
         return json.load(answer)
