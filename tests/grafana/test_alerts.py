@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from ruamel.yaml import YAML
 
-from tests.grafana.dashboards import FOLDER, SOURCE
+from bench._dashboards import FOLDER, SOURCE
 from tests.ingest.postgres import Postgres, postgres
 
 GROUPS = YAML(typ="safe").load(FOLDER / "provisioning" / "alerting" / "rules.yaml")["groups"]

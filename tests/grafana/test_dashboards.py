@@ -9,9 +9,9 @@ from typing import Any, get_args
 import pytest
 from ruamel.yaml import YAML
 
+from bench._dashboards import DASHBOARDS, EXPRESSIONS, FOLDER, PATHS, PROMETHEUS, SOURCE, panels
+from bench._expansion import variables
 from stack.shown import Kind
-from tests.grafana.dashboards import DASHBOARDS, EXPRESSIONS, FOLDER, PATHS, PROMETHEUS, SOURCE, panels
-from tests.grafana.expansion import variables
 
 COLUMNS = 24
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.grafana.expansion import ExpansionError, Shown, expand, expand_promql, quoted, variables
+from bench._expansion import ExpansionError, Shown, expand, expand_promql, quoted, variables
 
 SHOWN = Shown(
     datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), datetime(2026, 1, 2, 4, 4, 5, tzinfo=UTC), timedelta(milliseconds=1500)

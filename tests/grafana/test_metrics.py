@@ -10,9 +10,9 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
+from bench._dashboards import EXPRESSIONS, FOLDER
 from market.settings import ROOT
 from tests.grafana import flink
-from tests.grafana.dashboards import EXPRESSIONS, FOLDER
 from tests.grafana.exporters import OURS
 
 PAGE = (ROOT / "docs" / "metrics.md").read_text()

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from bench._dashboards import EXPRESSIONS, Expression
+from bench._expansion import Shown, expand_promql
 from market.service import serve
 from stack.asking import NoAnswer
-from tests.grafana.dashboards import EXPRESSIONS, Expression
-from tests.grafana.expansion import Shown, expand_promql
 from tests.grafana.exporters import ALL
 from tests.grafana.prometheus import Prometheus, prometheus
 from tests.stacks import eventually

@@ -8,8 +8,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.grafana.dashboards import ASKED, QUERIES, VARIABLES, Query
-from tests.grafana.expansion import Shown, Value, expand
+from bench._dashboards import ASKED, QUERIES, VARIABLES, Query, choose, ending
+from bench._expansion import Shown, Value, expand
 
 pytestmark = pytest.mark.stack
 
@@ -19,8 +19,6 @@ OHLCV = ["open", "high", "low", "close", "volume"]
 TYPES = (bool, int, float, Decimal, str, datetime, type(None))
 CHOSEN = {"symbol": "BTC-USDT", "venue": "binance", "resolution": "1s", "interval": "auto", "step": "1m"}
 SELDOM = ("Corrections", "Late trades")
-POINTS = 500
-"""How many points a panel has room for, by which Grafana chooses `$__interval`."""
 
 all_queries = pytest.mark.parametrize("query", QUERIES, ids=str)
 ranges = pytest.mark.parametrize("hours", [0.25, 6, 24, 240], ids=lambda hours: f"{hours:g} h")
@@ -28,9 +26,7 @@ ranges = pytest.mark.parametrize("hours", [0.25, 6, 24, 240], ids=lambda hours: 
 
 def ending_now(hours: float) -> Shown:
     """Return the range of so many hours up to now."""
-    now = datetime.now(UTC)
-    length = timedelta(hours=hours)
-    return Shown(now - length, now, max(timedelta(seconds=1), length / POINTS))
+    return ending(datetime.now(UTC), hours)
 
 
 def ask(connection: psycopg.Connection, query: Query, values: Mapping[str, Value], shown: Shown) -> Rows:
@@ -40,17 +36,6 @@ def ask(connection: psycopg.Connection, query: Query, values: Mapping[str, Value
     names = [column.name for column in cursor.description]
     assert len(set(names)) == len(names), names
     return [dict(zip(names, row, strict=True)) for row in cursor]
-
-
-def choose(connection: psycopg.Connection, dashboard: str, shown: Shown) -> dict[str, Value]:
-    """Return what Grafana chooses of each variable while nobody else does: its first option."""
-    values: dict[str, Value] = {}
-    for query in VARIABLES:
-        if query.dashboard == dashboard:
-            options = ask(connection, query, values, shown)
-            assert options, f"{query.name} has no option"
-            (values[query.name],) = options[0].values()
-    return values
 
 
 def check(query: Query, rows: Rows, shown: Shown) -> None:

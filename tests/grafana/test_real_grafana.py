@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from bench._dashboards import ASKED, SOURCE, Query
+from bench._expansion import Value, _with_variables
+from bench.dashboards import fill
 from market.settings import Settings, load
 from stack import grafana, grafana_api
 from stack.errors import StackError
@@ -17,9 +20,7 @@ from stack.part import Part
 from stack.process import Child
 from stack.programs import locate
 from stack.state import State
-from tests.grafana.conftest import DAYS, SYMBOLS, fill
-from tests.grafana.dashboards import ASKED, SOURCE, Query
-from tests.grafana.expansion import Value, _with_variables
+from tests.grafana.conftest import SIZE
 from tests.grafana.test_alerts import RULES
 from tests.grafana.test_queries import CHOSEN, ending_now
 from tests.ingest.postgres import postgres
@@ -45,7 +46,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Settings
     """Settings and folders of a Grafana that runs on a database with days of candles."""
     folder = tmp_path_factory.mktemp("grafana")
     with postgres(folder / "database") as database, socket.socket() as probe:
-        fill(database, DAYS, SYMBOLS)
+        with database.connect("owner") as owner:
+            fill(owner, SIZE)
         probe.bind(("127.0.0.1", 0))
         ports = {"postgres": database.settings.ports.postgres, "grafana": probe.getsockname()[1]}
         probe.close()

@@ -79,7 +79,12 @@ def _formatted(value: Value, form: str | None) -> str:
     return value.replace("'", "''") if isinstance(value, str) else ",".join(map(quoted, several))
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
+    """Return the length of an interval as Grafana writes it, such as `'5m'`.
+
+    Raises:
+        ExpansionError: it is none.
+    """
     found = re.fullmatch(r"(\d+)(ms|s|m|h|d)", text.strip("'"))
     if found is None:
         raise ExpansionError(f"no interval {text}")
@@ -90,8 +95,8 @@ def _with_macros(query: str, shown: Shown) -> str:
     from_time, to_time = (f"'{time:%Y-%m-%dT%H:%M:%S.%fZ}'" for time in (shown.from_time, shown.to_time))
 
     def group(column: str, interval: str) -> str:
-        seconds = f"{_seconds(interval):g}"
-        return f"floor(extract(epoch from {column})/{seconds})*{seconds}"
+        length = f"{seconds(interval):g}"
+        return f"floor(extract(epoch from {column})/{length})*{length}"
 
     macros: dict[str, Callable[..., str]] = {
         "__time": lambda column: f'{column} AS "time"',

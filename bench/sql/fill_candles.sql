@@ -1,5 +1,17 @@
--- Goes with bench/sql/fill_reconciliation.sql: the candles that its minutes are of, seconds of the last quarter of an
--- hour, corrections, the venues' lists, what tickers say of a day, outages, late trades, and runs of verify.
+-- Goes with fill_reconciliation.sql, whose minutes these are the candles of: minutes, what is coarser, and seconds of the
+-- last hours, in partitions as maintenance makes them; corrections, outages, late trades, runs of verify, and lists and
+-- tickers of ten times as many symbols, as the whole market has. The values are `days`, `symbols` and `hours` (of
+-- seconds). Rows lie as if they had come by time: all symbols of a minute side by side. The trigger is off at first:
+-- the rows are as it leaves them.
+set local work_mem = '256MB';
+select maintain_partitions(now(), '{}');
+select make_partitions_for('1s', now() - make_interval(hours => %(hours)s), now());
+select make_partitions_for("interval", now() - make_interval(days => %(days)s), now())
+from candle_partitioning
+where "interval" <> '1s';
+
+alter table candle disable trigger user;
+
 insert into candle_1m (
     venue,
     symbol,
@@ -22,8 +34,8 @@ select
     fact.symbol,
     fact.start_time,
     side.close,
-    side.close * 1.001,
-    side.close * 0.999,
+    round(side.close * 1.001, 6),
+    round(side.close * 0.999, 6),
     side.close,
     side.volume,
     side.quote_volume,
@@ -42,33 +54,60 @@ cross join
     ) as side (venue, close, volume, quote_volume)
 where side.close is not null;
 
-select recompute_candles(venue, symbol, min(start_time), max(start_time) + interval '1 minute')
-from candle_1m
-group by venue, symbol;
+-- Each of the next finer ones, and nearly what it would be: first and last price are not looked for.
+do $$
+declare
+    item record;
+begin
+    for item in
+        select "interval", lag("interval") over (order by candle_span("interval")) as finer
+        from candle_partitioning
+        order by candle_span("interval")
+        offset 2
+    loop
+        insert into candle (
+            venue, symbol, "interval", start_time, open, high, low, close, base_volume, quote_volume, trade_count,
+            complete, last_trade_time, known_time, generation, version
+        )
+        select
+            venue, symbol, item."interval", date_bin(candle_span(item."interval"), start_time, 'epoch') as bucket,
+            min(open), max(high), min(low), max(close), sum(base_volume), sum(quote_volume), sum(trade_count),
+            bool_and(complete), max(last_trade_time), max(known_time), 1, count(*)
+        from candle
+        where "interval" = item.finer
+        group by venue, symbol, bucket
+        order by bucket;
+    end loop;
+end
+$$;
 
 -- Every seventh second nothing is traded.
 insert into candle_1s (
     venue, symbol, start_time, open, high, low, close, base_volume, quote_volume, last_trade_time, generation, version
 )
 select
-    ticker.venue,
-    ticker.symbol,
+    venue,
+    symbol,
     second,
-    ticker.last_price,
-    ticker.last_price * 1.0002,
-    ticker.last_price,
-    ticker.last_price * 1.0001,
+    price,
+    round(price * 1.0002, 6),
+    price,
+    round(price * 1.0001, 6),
     1,
-    ticker.last_price,
+    price,
     second,
     1,
     1
 from ticker
+cross join lateral round(last_price, 6) as price
 cross join generate_series(
-    date_trunc('second', now()) - interval '15 minutes', date_trunc('second', now()), interval '1 second'
+    date_trunc('second', now()) - make_interval(hours => %(hours)s), date_trunc('second', now()), interval '1 second'
 ) as second
 where mod(extract(epoch from second)::bigint, 7) > 0
+order by second
 on conflict do nothing;
+
+alter table candle enable trigger user;
 
 update candle_1m set
     close = close * 1.0005,
@@ -76,6 +115,18 @@ update candle_1m set
     late_inputs = late_inputs + 1,
     known_time = start_time + interval '20 minutes'
 where extract(minute from start_time) in (7, 37) and start_time > now() - interval '1 day';
+
+insert into ticker (venue, symbol, last_price, bid_price, ask_price, event_time, receive_time)
+select
+    venue,
+    'M' || number || '-USDT',
+    number + random(),
+    number,
+    number + random(),
+    now(),
+    now()
+from generate_series(%(symbols)s + 1, 10 * %(symbols)s) as number
+cross join unnest(array['binance', 'kucoin']) as venue;
 
 update ticker set
     open_24h = last_price * case venue when 'binance' then 1.03 else 0.98 end,
@@ -101,7 +152,7 @@ select
     'trades-0',
     '{"reason": "closed"}',
     now() - number * interval '4 minutes'
-from generate_series(1, 200) as number;
+from generate_series(1, 360 * %(days)s) as number;
 
 insert into market_shown (kind, name, started_at) values ('simulated', 'seed 1, 20 symbols, 100 trades/s', now());
 

@@ -1,10 +1,14 @@
 """The dashboards as they lie in `grafana/dashboards`, and every query that they ask."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
+import psycopg
+
+from bench._expansion import Shown, Value, expand, seconds
 from market.settings import ROOT
 
 FOLDER = ROOT / "grafana"
@@ -12,6 +16,8 @@ PATHS = sorted((FOLDER / "dashboards").glob("*.json"))
 DASHBOARDS: dict[str, dict[str, Any]] = {path.stem: json.loads(path.read_bytes()) for path in PATHS}
 SOURCE = {"type": "grafana-postgresql-datasource", "uid": "pricebraid-postgres"}
 PROMETHEUS = {"type": "prometheus", "uid": "pricebraid-prometheus"}
+POINTS = 500
+"""How many points a panel has room for, by which Grafana chooses `$__interval`."""
 
 
 @dataclass(frozen=True)
@@ -91,3 +97,34 @@ EXPRESSIONS = [
     for name in DASHBOARDS
     for panel, target in _targets(name, PROMETHEUS)
 ]
+
+
+def default_hours(dashboard: str) -> float:
+    """Return the length of the range that a dashboard opens with, in hours."""
+    return seconds(DASHBOARDS[dashboard]["time"]["from"].removeprefix("now-")) / 3600
+
+
+def ending(at: datetime, hours: float) -> Shown:
+    """Return the range of so many hours up to a time, as a panel shows it."""
+    length = timedelta(hours=hours)
+    return Shown(at - length, at, max(timedelta(seconds=1), length / POINTS))
+
+
+def options(connection: psycopg.Connection, query: Query, chosen: Mapping[str, Value], shown: Shown) -> list[Value]:
+    """Return what can be chosen of a variable, given what was of those before it."""
+    return [value for (value,) in connection.execute(expand(query.sql, chosen, shown).encode())]
+
+
+def choose(
+    connection: psycopg.Connection, dashboard: str, shown: Shown, fixed: Mapping[str, Value] = {}
+) -> dict[str, Value]:
+    """Return what is chosen of each variable: what is `fixed`, and of the others the first option, as Grafana does.
+
+    Raises:
+        LookupError: a variable has no option.
+    """
+    chosen: dict[str, Value] = {}
+    for query in VARIABLES:
+        if query.dashboard == dashboard:
+            chosen[query.name] = fixed.get(query.name) or options(connection, query, chosen, shown)[0]
+    return chosen
