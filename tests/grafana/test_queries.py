@@ -121,7 +121,8 @@ def test_only_the_newest_candles_of_too_many_are_asked_for(filled: psycopg.Conne
 def test_a_state_over_time_is_that_of_the_minute_furthest_apart(filled: psycopg.Connection) -> None:
     (query,) = (query for query in ASKED if query.name == "State by symbol A")
     now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-    shown = Shown(now - timedelta(hours=12), now - timedelta(microseconds=1), timedelta(hours=1))
+    # A step is of two points.
+    shown = Shown(now - timedelta(hours=12), now - timedelta(microseconds=1), timedelta(minutes=30))
     told = {(row["time"], row["symbol"]): row["state"] for row in ask(filled, query, CHOSEN, shown)}
     furthest = filled.execute(
         """
