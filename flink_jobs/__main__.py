@@ -1,10 +1,14 @@
-"""`python -m flink_jobs list`: the jobs as JSON, with what the supervisor needs to submit and to resume them."""
+"""`python -m flink_jobs list`: the jobs as JSON, with what the supervisor needs to submit and to resume them.
+
+`python -m flink_jobs console`: the statements with which Flink's SQL client begins.
+"""
 
 import sys
 
 import msgspec
 
 from flink_jobs import candles, feed, reconciliation, rollups, tickers
+from flink_jobs.console import preparation
 from flink_jobs.plan import fingerprint
 from market.settings import load
 
@@ -12,9 +16,12 @@ JOBS = (candles.JOB, rollups.JOB, reconciliation.JOB, tickers.JOB, feed.JOB)
 
 
 def main(arguments: list[str]) -> int:
-    """Print the list; return the exit code."""
+    """Print what is asked for; return the exit code."""
+    if arguments == ["console"]:
+        sys.stdout.write(preparation(load()))
+        return 0
     if arguments != ["list"]:
-        sys.stderr.write("usage: python -m flink_jobs list\n")
+        sys.stderr.write("usage: python -m flink_jobs list|console\n")
         return 2
     settings = load()
     jobs = [{"name": job.name, "fingerprint": fingerprint(job, settings)} for job in JOBS]

@@ -125,7 +125,17 @@ def statements(job: Job, filled: dict[str, str]) -> list[str]:
         KeyError: a file asks for a value that is not there.
         FileNotFoundError: a file is missing.
     """
-    return [_fill((SQL / use.name).read_text(encoding="utf-8"), filled | _own(use, filled)) for use in job.uses()]
+    return [statement(use, filled) for use in job.uses()]
+
+
+def statement(use: Filled, filled: dict[str, str]) -> str:
+    """Return one file's statement with its values.
+
+    Raises:
+        KeyError: it asks for a value that is not there.
+        FileNotFoundError: there is no such file.
+    """
+    return _fill((SQL / use.name).read_text(encoding="utf-8"), filled | _own(use, filled))
 
 
 def _own(use: Filled, filled: dict[str, str]) -> dict[str, str]:

@@ -20,6 +20,7 @@ from stack import attach, doctor, logfiles, running, status
 from stack.conductor import stop_rank
 from stack.environment import child_environment, effective
 from stack.errors import StackError
+from stack.flink_sql import become_client
 from stack.jobstore import JobStore
 from stack.passwords import dsn, with_password
 from stack.postgres import psql_program
@@ -206,6 +207,15 @@ def psql_environment(address: str) -> dict[str, str]:
     names = {"host": "PGHOST", "port": "PGPORT", "dbname": "PGDATABASE", "user": "PGUSER", "password": "PGPASSWORD"}
     given = {names[key]: str(value) for key, value in conninfo_to_dict(address).items() if key in names}
     return {**os.environ, "PGTZ": "UTC", **given}
+
+
+@app.command(context_settings=PASS_ON)
+def sql(
+    context: typer.Context,
+    statements: Annotated[list[str] | None, typer.Option("-c", help="answer this statement, and end")] = None,
+) -> None:
+    """Open Flink's SQL client with every topic as a table; what else is given goes to it, such as -f FILE."""
+    become_client(_running().load_settings(), statements or [], context.args)
 
 
 @app.command(context_settings=PASS_ON_ALL)

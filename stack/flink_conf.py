@@ -72,8 +72,8 @@ def configuration(settings: Settings, state: State, java_options: list[str], mem
         "blob.server.port": str(ports.flink_blob),
         "rest.address": hosts.jobmanager,
         "rest.bind-address": settings.listen,
+        # Without `rest.bind-port` the JobManager listens on it; with it, the SQL client's own server would as well.
         "rest.port": str(ports.flink),
-        "rest.bind-port": str(ports.flink),
         # Nobody uploads programs through the web UI; `flink run` does not need this.
         "web.submit.enable": "false",
         "taskmanager.host": hosts.taskmanager,

@@ -1,4 +1,4 @@
-"""The jars of Flink's connectors and of the broker: pinned in `jars.lock`, fetched with jgo, verified each time.
+"""The jars of Flink's connectors and SQL client, and of the broker: pinned in `jars.lock`, fetched with jgo, verified.
 
 jgo reads Maven's repository in pure Python. It takes its repositories from the user's jgo settings (Maven Central where
 there are none); what already lies in the local Maven repository (`M2_REPO`, `~/.m2/repository`) is taken from there.
@@ -34,6 +34,8 @@ ROOTS: dict[str, dict[str, bool]] = {
         "org.apache.flink:flink-connector-jdbc-postgres:4.0.0-2.0": False,
         "org.postgresql:postgresql:42.7.14": False,
     },
+    # Flink's SQL client is in pip's distribution, but not the part of it that it runs on. No other process needs it.
+    "sql": {"org.apache.flink:flink-sql-gateway:2.2.1": False},
     # The broker names log4j itself, but leaves its binding to SLF4J to whoever runs it.
     "kafka": {
         "org.apache.kafka:kafka_2.13:4.1.2": True,
@@ -56,7 +58,7 @@ class Jar:
     """One pinned jar. `coordinate` is `group:artifact:version`, with `:classifier` where it has one."""
 
     group: str
-    """The folder it lies in: `flink` or `kafka`."""
+    """The folder it lies in: `flink`, `sql` or `kafka`."""
     coordinate: str
     sha256: str
 

@@ -8,7 +8,7 @@ from string import Template
 import msgspec
 import pytest
 
-from flink_jobs import plan, rollups
+from flink_jobs import console, plan, rollups
 from flink_jobs.plan import Job, fingerprint, statements, values
 from market.settings import ROOT, Settings
 from market.topics import topics
@@ -24,8 +24,8 @@ def test_every_value_that_a_statement_asks_for_is_filled_in(job: Job) -> None:
     assert all("${" not in statement for statement in statements(job, values(settings())))
 
 
-def test_every_file_belongs_to_a_job() -> None:
-    used = {use.name for job in JOBS for use in job.uses()}
+def test_every_file_belongs_to_a_job_or_to_the_console() -> None:
+    used = {use.name for job in JOBS for use in job.uses()} | {use.name for use in console.USES}
     there = {str(path.relative_to(plan.SQL)) for path in plan.SQL.rglob("*.sql")}
     assert used == there
 

@@ -57,7 +57,7 @@ def ran_once(state: Path) -> State:
 def test_help_lists_the_commands(command: Command) -> None:
     done = command("--help")
     assert done.returncode == 0
-    for name in ("up", "down", "status", "logs", "psql", "test", "bench", "doctor", "record"):
+    for name in ("up", "down", "status", "logs", "psql", "sql", "test", "bench", "doctor", "record"):
         assert f"  {name} " in done.stdout
 
 
@@ -81,7 +81,7 @@ def test_down_where_nothing_runs_is_done_at_once(command: Command) -> None:
     assert (done.returncode, done.stdout) == (0, "nothing runs\n")
 
 
-@pytest.mark.parametrize("arguments", [["psql", "-c", "select 1"], ["record", "folder"]])
+@pytest.mark.parametrize("arguments", [["psql", "-c", "select 1"], ["sql", "-c", "select 1"], ["record", "folder"]])
 def test_what_needs_a_running_stack_says_how_to_start_it(command: Command, arguments: list[str]) -> None:
     done = command(*arguments)
     assert done.returncode == 1
