@@ -174,6 +174,9 @@ class RepairSettings(_Section):
     backfill_hours: Annotated[float, Field(ge=0, le=24 * 30)] = Field(
         24.0, description="hours of candles that are fetched when a symbol is first followed, to whole days; 0: none"
     )
+    history_per_second: Count = Field(
+        500, description="candles of that history that are sent a second and venue, so that live ones stay fresh"
+    )
     trades_limit: Count = Field(
         200_000, description="a gap of more trades than this is repaired by the venue's candles instead"
     )

@@ -5,12 +5,14 @@ sequencer close it by itself, or the venue's database has not come so far yet. I
 sent twice changes nothing. Times are microseconds since the epoch, UTC, the market's clock.
 """
 
+import time
+
 import msgspec
 
 from ingest.repair.compare import unequal
 from ingest.repair.database import Database
 from ingest.repair.outbox import Outbox, venue_candles
-from ingest.repair.plan import CANDLE_MISMATCH, SECOND, Ids, Span, before, history, lacking, touched, within
+from ingest.repair.plan import CANDLE_MISMATCH, MINUTE, SECOND, Ids, Span, before, history, lacking, touched, within
 from ingest.repair.sources import BinanceSource, KucoinSource, Source
 from ingest.venues.http import VenueError
 from market.records import Gap, GapHow, Trade
@@ -45,6 +47,8 @@ class Repairer:
         self._outbox = outbox
         self._database = database
         self._settings = settings
+        self._history_from = float("-inf")
+        """From when on more history may be sent; seconds of the monotonic clock."""
 
     async def attempt(self, gap: Gap, item: Instrument, tries: int) -> Outcome:
         """Try to mend a gap whose `to_time` is known, after so many tries before.
@@ -67,7 +71,13 @@ class Repairer:
         span = _span(gap)
         if (later := self._unsettled(span, now)) is not None:
             return later
-        past = await self._source.candles(item, history(span.start, self._settings.repair.backfill_hours))
+        days = history(span.start, self._settings.repair.backfill_hours)
+        # All symbols begin at once: their days, sent at once, would hold up for minutes what happens now.
+        clock = time.monotonic()
+        if (wait := self._history_from - clock) > 0:
+            return Later(max(wait, _LOOK_SECONDS))
+        self._history_from = clock + (days.end - days.start) / MINUTE / self._settings.repair.history_per_second
+        past = await self._source.candles(item, days)
         await self._outbox.candles(venue_candles(item, past.values()), now)
         first = await self._source.candles(item, span)
         await self._outbox.candles(venue_candles(item, first.values(), corrected_at=now), now)

@@ -286,6 +286,20 @@ async def test_a_feed_that_begins_gets_the_days_before_and_its_first_minute(venu
     assert values(last) == of(told[0])
 
 
+@pytest.mark.parametrize(("pace", "served"), [("1", 1), ("1000", 2)])
+async def test_the_days_of_one_symbol_wait_until_those_of_another_are_paid_for(pace: str, served: int) -> None:
+    async with bench() as made:
+        first = made.clock.micros
+        for symbol in (SYMBOL, "ETH-USDT"):
+            made.tell(gap(symbol, first, first + 7_000_000, kind="start"))
+        made.clock.micros += MINUTE + 6_000_000
+        await made.start(PRICEBRAID_REPAIR__BACKFILL_HOURS="2", PRICEBRAID_REPAIR__HISTORY_PER_SECOND=pace)
+        await made.settled(served)
+        minutes = first % (24 * 60 * MINUTE) // MINUTE
+        candles = await made.records(VENUE_CANDLES, served * (minutes + 1))
+    assert len({item["symbol"] for item in candles}) == served
+
+
 # --- Whatever happens meanwhile
 
 
