@@ -75,7 +75,7 @@ class Repairer:
         # All symbols begin at once: their days, sent at once, would hold up for minutes what happens now.
         clock = time.monotonic()
         if (wait := self._history_from - clock) > 0:
-            return Later(max(wait, _LOOK_SECONDS))
+            return Later(wait)
         self._history_from = clock + (days.end - days.start) / MINUTE / self._settings.repair.history_per_second
         past = await self._source.candles(item, days)
         await self._outbox.candles(venue_candles(item, past.values()), now)

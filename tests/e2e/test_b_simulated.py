@@ -40,7 +40,7 @@ def test_charts_start_full(simulated: Stack) -> None:
         "select venue, symbol, count(*) from candle where interval = '1m' and complete"
         " and start_time >= now() - interval '24 hours' group by 1, 2 having count(*) >= 1400"
     )
-    eventually("a day of every symbol", lambda: len(simulated.query(held)) == 2 * len(MAJORS), 180)
+    eventually("a day of every symbol", lambda: len(simulated.query(held)) == 2 * len(MAJORS), 300)
 
 
 def test_verify_is_clean_until_a_candle_is_edited(simulated: Stack) -> None:
