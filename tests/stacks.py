@@ -169,9 +169,14 @@ class Stacks:
         self.current = stack
         return stack
 
+    def simulated(self) -> Stack:
+        """Return a small simulated one, with a Prometheus where there is one on the PATH."""
+        with_prometheus = str(shutil.which("prometheus") is not None).lower()
+        return self.need("simulated", "--market", "simulated", PRICEBRAID_PROMETHEUS__ENABLED=with_prometheus)
+
     def any(self) -> Stack:
         """Return the stack that runs, or a small simulated one."""
-        return self.current or self.need("simulated", "--market", "simulated")
+        return self.current or self.simulated()
 
     def stop(self) -> None:
         """Stop what runs."""

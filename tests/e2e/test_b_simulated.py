@@ -21,7 +21,7 @@ INTERVALS = ("1s", "1m", "5m", "15m", "1h", "4h", "1d")
 
 @pytest.fixture
 def simulated(stacks: Stacks) -> Stack:
-    return stacks.need("simulated", "--market", "simulated")
+    return stacks.simulated()
 
 
 def test_every_symbol_of_both_venues_gets_candles(simulated: Stack) -> None:

@@ -1,14 +1,19 @@
 """A real Prometheus that scrapes every second, where one is at hand."""
 
+import math
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 from ruamel.yaml import YAML
 
+from bench._dashboards import Expression
+from bench._expansion import Shown, expand_promql
 from stack.asking import NoAnswer, ask
 from tests.stacks import eventually
 
@@ -37,6 +42,34 @@ class Prometheus:
         answer = ask(f"{self._url}/api/v1/{kind}?{urlencode({'query': query, **at})}", 10)
         found: list[dict[str, Any]] = answer["data"]["result"]
         return found
+
+
+Series = list[dict[str, Any]]
+
+
+def ask_expression(server: Prometheus, expression: Expression, scraped: timedelta, seconds: float) -> Series:
+    """Return the series that Grafana gets of the last minute, as soon as each has a number that can be drawn.
+
+    `scraped` is the time between two scrapes. Waits for at most so many `seconds`.
+    """
+
+    def drawn() -> Series | None:
+        now = time.time()
+        step = 60 if expression.minutely else 1
+        start, end = (datetime.fromtimestamp(time_, UTC) for time_ in (now - 60, now))
+        query = expand_promql(expression.promql, Shown(start, end, timedelta(seconds=step)), scraped)
+        at = {"time": now} if expression.instant else {"start": now - 60, "end": now, "step": step}
+        found = server.series(query, **at)
+        return found if all(map(numbers, found)) else None
+
+    # A rate needs two scrapes, and is of the time between them.
+    return eventually(f"{expression} gives numbers", drawn, seconds)
+
+
+def numbers(series: dict[str, Any]) -> list[float]:
+    """Return what a series says that can be drawn."""
+    points = series["values"] if "values" in series else [series["value"]]
+    return [number for number in (float(text) for _, text in points) if math.isfinite(number)]
 
 
 @contextmanager

@@ -1,23 +1,20 @@
 """Every query of the dashboards to Prometheus, asked of a real one that scrapes what the parts export."""
 
-import math
 import shutil
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from bench._dashboards import EXPRESSIONS, Expression
-from bench._expansion import Shown, expand_promql
 from market.service import serve
 from stack.asking import NoAnswer
 from tests.grafana.exporters import ALL
-from tests.grafana.prometheus import Prometheus, prometheus
-from tests.stacks import eventually
+from tests.grafana.prometheus import Prometheus, Series, ask_expression, prometheus
 
 BINARY = shutil.which("prometheus")
 SCRAPED = timedelta(seconds=1)
@@ -45,29 +42,9 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
         yield stack.enter_context(prometheus(BINARY, tmp_path_factory.mktemp("prometheus"), port, ports))
 
 
-Series = list[dict[str, Any]]
-
-
 def ask(server: Prometheus, expression: Expression) -> Series:
-    """Return the series that Grafana gets of the last minute, as soon as each has a number that can be drawn."""
-
-    def drawn() -> Series | None:
-        now = time.time()
-        step = 60 if expression.minutely else 1
-        start, end = (datetime.fromtimestamp(time_, UTC) for time_ in (now - 60, now))
-        query = expand_promql(expression.promql, Shown(start, end, timedelta(seconds=step)), SCRAPED)
-        at = {"time": now} if expression.instant else {"start": now - 60, "end": now, "step": step}
-        found = server.series(query, **at)
-        return found if all(map(numbers, found)) else None
-
-    # A rate needs two scrapes, and is of the time between them.
-    return eventually(f"{expression} gives numbers", drawn, 20)
-
-
-def numbers(series: dict[str, Any]) -> list[float]:
-    """Return what a series says that can be drawn."""
-    points = series["values"] if "values" in series else [series["value"]]
-    return [number for number in (float(text) for _, text in points) if math.isfinite(number)]
+    """Return the series that Grafana gets."""
+    return ask_expression(server, expression, SCRAPED, 20)
 
 
 def named(expression: Expression, series: dict[str, Any]) -> str:
