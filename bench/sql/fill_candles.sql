@@ -203,5 +203,3 @@ select
     now() - interval '1 hour' - number * interval '10 minutes',
     now() - number * interval '10 minutes'
 from generate_series(1, 100) as number;
-
-analyze;
