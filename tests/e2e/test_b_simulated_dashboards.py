@@ -17,7 +17,7 @@ pytestmark = pytest.mark.stack
 HOURS = 6
 SCRAPED = timedelta(seconds=5)
 """As deploy/prometheus/prometheus.yml says."""
-SELDOM = ("Corrections", "Late trades", "Outages")
+SELDOM = ("Gaps", "Corrections", "Late trades", "Outages")
 """What does not happen while all is well."""
 
 
@@ -25,6 +25,10 @@ SELDOM = ("Corrections", "Late trades", "Outages")
 def reader(stacks: Stacks) -> Iterator[psycopg.Connection]:
     with stacks.simulated().connect("reader") as connection:
         connection.autocommit = True
+        candles = (
+            "select count(distinct (venue, symbol)) = 40 from candle_1m where start_time > now() - interval '6 hours'"
+        )
+        eventually("there are symbols to choose", lambda: connection.execute(candles).fetchone() == (True,), 120)
         yield connection
 
 

@@ -116,7 +116,8 @@ async def test_sigterm_flushes_everything_and_says_so() -> None:
         (venue, kind, "1") for venue in ("binance", "kucoin") for kind in ("lost", "regained")
     ]
     assert {mark["venue"]: mark["time"] for mark in marks if mark["kind"] == "lost"} == newest
-    assert json.loads(tickers[0].value() or b"")["open_24h"] == "6"
+    # One venue gives the day's figures over REST, the other none.
+    assert "6" in {json.loads(message.value() or b"")["open_24h"] for message in tickers}
     assert state["venues"]["kucoin"]["connected"]
     assert state["venues"]["binance"]["lag_seconds"] is not None
     assert state["delivery_errors"] == 0
