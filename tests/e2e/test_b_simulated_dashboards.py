@@ -25,9 +25,7 @@ SELDOM = ("Gaps", "Corrections", "Late trades", "Outages")
 def reader(stacks: Stacks) -> Iterator[psycopg.Connection]:
     with stacks.simulated().connect("reader") as connection:
         connection.autocommit = True
-        candles = (
-            "select count(distinct (venue, symbol)) = 40 from candle_1m where start_time > now() - interval '6 hours'"
-        )
+        candles = "select count(distinct (venue, symbol)) = 40 from candle_1d"
         eventually("there are symbols to choose", lambda: connection.execute(candles).fetchone() == (True,), 120)
         yield connection
 
