@@ -111,6 +111,8 @@ def configuration(job: Job, settings: Settings) -> dict[str, str]:
     return {
         **_CONFIGURATION,
         **job.options,
+        # From task to task rows wait for others, by default for 0.1 s: at each of a day's five steps, too.
+        "execution.buffer-timeout.interval": "20 ms",
         "table.exec.mini-batch.allow-latency": f"{max(job.gather_ms, settings.flink.mini_batch_ms)} ms",
         "table.exec.state.ttl": f"{settings.flink.state_hours:g} h",
         "parallelism.default": str(settings.flink.parallelism if job.parallel else 1),
