@@ -20,7 +20,7 @@ from sequencer.core import Verdict
 from sequencer.gaps import Ledger
 from sequencer.kafka import Complaints, FatalError, await_topics, consumer_config
 from sequencer.marks import Marks
-from sequencer.partition import Partition, reopen
+from sequencer.partition import Partition, reopen, take
 from sequencer.rebuild import Rebuilt, offset
 from sequencer.tally import Tally
 from sequencer.transaction import Aborted, Transaction
@@ -30,7 +30,6 @@ from sequencer.watchdog import Watchdog
 _BATCH = 2_000
 _STOP_CHECK_SECONDS = 0.2
 _IDLE_SECONDS = 0.01
-_BROKER_SECONDS = 5.0
 _HUNG_SECONDS = 8.0
 _BEHIND = 1_000_000
 
@@ -230,9 +229,10 @@ class Sequencer:
         self._transaction.commit(self._consumer.consumer_group_metadata())
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        consumer.incremental_assign(partitions)
+        numbers = [partition.partition for partition in partitions]
+        take(consumer, numbers)
         self._joined = True
-        self._renew(partition.partition for partition in partitions)
+        self._renew(numbers)
 
     def _revoked(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         if self._transaction.begun is not None and not self._leaving:

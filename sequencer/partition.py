@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -38,6 +38,18 @@ class Reopened(NamedTuple):
     marks_start: int
 
 
+def take(consumer: Consumer, numbers: Iterable[int]) -> None:
+    """Accept partitions of `trades_in` that the group gives; from now on they can be paused and sought.
+
+    Raises:
+        KafkaException: they are not this consumer's to read.
+    """
+    # Any offset will do until `reopen` seeks the right one. Without, the consumer asks for the committed one and starts
+    # when that comes; a pause just then overtakes the start, which is dropped as outdated, and never comes again
+    # (librdkafka 2.16.0, `rd_kafka_toppar_op_serve`). With one, the start is queued before this returns.
+    consumer.incremental_assign([TopicPartition(TRADES_IN, number, 0) for number in numbers])
+
+
 def reopen(
     consumer: Consumer, settings: Settings, complaints: Complaints, number: int, now: int
 ) -> Generator[None, None, Reopened]:
@@ -52,16 +64,8 @@ def reopen(
     # whose records the state must hold.
     start, marks_start = yield from _committed(consumer, number)
     rebuilt = yield from rebuild(settings, complaints, number, now)
-    while True:
-        try:
-            consumer.seek(TopicPartition(TRADES_IN, number, start))
-        except KafkaException as error:
-            # The assignment is a moment old, and its fetching has not been set up yet.
-            if error.args[0].code() != KafkaError._STATE:
-                raise
-            yield
-        else:
-            return Reopened(rebuilt, start, marks_start)
+    consumer.seek(TopicPartition(TRADES_IN, number, start))
+    return Reopened(rebuilt, start, marks_start)
 
 
 def _committed(consumer: Consumer, number: int) -> Generator[None, None, tuple[int, int]]:
