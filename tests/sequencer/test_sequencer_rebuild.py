@@ -4,7 +4,7 @@ from confluent_kafka import Producer
 
 from market.records import Origin, Trade, Venue, encode
 from market.settings import load
-from market.topics import TRADES
+from market.topics import GAPS, SEQUENCER_STATE, TRADES
 from sequencer.core import Judge, Verdict
 from sequencer.kafka import NEWEST_HEADER, Complaints
 from sequencer.rebuild import rebuild
@@ -51,6 +51,13 @@ def test_a_partition_that_was_never_written_to_knows_nothing_and_passes_all(clus
     judge = rebuilt(cluster)
     assert judge.newest == -1
     assert judge.judge(trade(1, 0)) is Verdict.PASSED
+
+
+def test_the_caller_has_its_turn_with_each_topic_though_all_are_empty(cluster: Cluster) -> None:
+    """It looks after the others, and tells the watchdog that nothing hangs: a busy broker takes its time each time."""
+    cluster.make_topics()
+    turns = list(rebuild(load(kafka={"bootstrap": cluster.bootstrap}), Complaints(), 0, START))
+    assert len(turns) >= len([SEQUENCER_STATE, TRADES, GAPS])
 
 
 def test_a_short_partition_is_remembered_whole(cluster: Cluster) -> None:
