@@ -52,9 +52,10 @@ def free_port() -> int:
 
 
 class SequencerProcess:
-    """`python -m sequencer` with its own port."""
+    """`python -m sequencer` with its own port. It has to be closed."""
 
     def __init__(self, bootstrap: str, instance: str, port: int | None = None) -> None:
+        self._instance = instance
         self.port = free_port() if port is None else port
         environment = os.environ | {
             "PYTHONPATH": str(ROOT),
@@ -62,7 +63,7 @@ class SequencerProcess:
             "PRICEBRAID_PORTS__SEQUENCER": str(self.port),
             "PRICEBRAID_SEQUENCER__INSTANCE": instance,
         }
-        self._log = tempfile.NamedTemporaryFile(suffix=".log")  # noqa: SIM115  (lives as long as the process)
+        self._log = tempfile.NamedTemporaryFile(suffix=".log")  # noqa: SIM115  (`close` closes it)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "sequencer"], cwd=ROOT, env=environment, stderr=self._log
         )
@@ -95,6 +96,18 @@ class SequencerProcess:
 
     def wait(self) -> int:
         return self.process.wait(timeout=30)
+
+    def close(self) -> None:
+        """Kill it if it runs, and tell what it said: pytest shows that where the test has failed."""
+        health = "it has ended"
+        if self.process.poll() is None:
+            try:
+                health = self.get("/health")
+            except OSError as error:
+                health = str(error)
+            self.stop(signal.SIGKILL)
+        sys.stderr.write(f"Sequencer {self._instance}, /health: {health.strip()}\n{self.log}")
+        self._log.close()
 
 
 class Cluster:
@@ -198,5 +211,4 @@ class Cluster:
 
     def close(self) -> None:
         for sequencer in self.sequencers:
-            if sequencer.process.poll() is None:
-                sequencer.stop(signal.SIGKILL)
+            sequencer.close()

@@ -3,6 +3,7 @@
 import json
 import signal
 from collections import Counter
+from contextlib import closing
 
 from market.records import Origin, Trade, Venue, encode
 from market.topics import DEAD_LETTERS, LATE_TRADES, TRADES, TRADES_IN
@@ -150,21 +151,15 @@ def test_it_waits_for_its_topics_and_says_so(cluster: Cluster) -> None:
 
 
 def test_without_a_broker_it_keeps_trying_and_stops_when_told() -> None:
-    sequencer = SequencerProcess("127.0.0.1:1", "1")
-    try:
+    with closing(SequencerProcess("127.0.0.1:1", "1")) as sequencer:
         eventually(lambda: "waiting for Kafka at 127.0.0.1:1" in sequencer.log)
         assert sequencer.health()["ready"] is False
         assert sequencer.stop() == 0
-    finally:
-        sequencer.process.kill()
 
 
 def test_a_taken_port_is_a_clear_error() -> None:
-    first = SequencerProcess("127.0.0.1:1", "1")
-    eventually(lambda: "venues" in first.health())
-    try:
-        second = SequencerProcess("127.0.0.1:1", "2", port=first.port)
-        assert second.wait() == 1
-        assert f"port {first.port} (ports.sequencer)" in second.log
-    finally:
-        first.stop(signal.SIGKILL)
+    with closing(SequencerProcess("127.0.0.1:1", "1")) as first:
+        eventually(lambda: "venues" in first.health())
+        with closing(SequencerProcess("127.0.0.1:1", "2", port=first.port)) as second:
+            assert second.wait() == 1
+            assert f"port {first.port} (ports.sequencer)" in second.log
