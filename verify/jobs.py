@@ -8,7 +8,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from http.client import HTTPException
 from typing import Any
 from urllib.request import Request, urlopen
@@ -18,7 +18,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from market.intervals import INTERVALS
 from market.settings import Settings
 from market.topics import CANDLES_1M, GAP_MARKS, ROLLUPS
-from verify.reading import SECONDS, CannotCheck, Place, silent_logger
+from verify.reading import SECONDS, CannotCheck, Place, ends_of, partitions_of, silent_logger
 
 CANDLES_GROUP = "pricebraid-candles"
 ROLLUPS_GROUP = "pricebraid-rollups"
@@ -101,18 +101,9 @@ def _left(consumer: Consumer, required: Mapping[Place, int]) -> int:
 
 def _ends(bootstrap: str, topic: str) -> dict[Place, int]:
     """Return the offset behind the last record of each partition that holds any."""
-    consumer = _consumer(bootstrap, ROLLUPS_GROUP)
-    ends: dict[Place, int] = {}
-    try:
-        for number in consumer.list_topics(topic, timeout=SECONDS).topics[topic].partitions:
-            found = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=SECONDS)
-            if found is not None and found[0] < found[1]:
-                ends[topic, number] = found[1]
-    except KafkaException as error:
-        raise CannotCheck(f"The broker does not tell where {topic} ends: {error.args[0].str()}.") from error
-    finally:
-        consumer.close()
-    return ends
+    with closing(_consumer(bootstrap, ROLLUPS_GROUP)) as consumer:
+        bounds = {(topic, number): ends_of(consumer, (topic, number)) for number in partitions_of(consumer, topic)}
+    return {place: end for place, (first, end) in bounds.items() if first < end}
 
 
 def _consumer(bootstrap: str, group: str) -> Consumer:

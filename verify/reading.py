@@ -62,6 +62,39 @@ def silent_logger() -> logging.Logger:
     return logger
 
 
+def partitions_of(consumer: Consumer, topic: str) -> list[int]:
+    """Return the numbers of a topic's partitions.
+
+    Raises:
+        CannotCheck: the broker does not answer, or there is no such topic.
+    """
+    try:
+        found = consumer.list_topics(topic, timeout=SECONDS).topics[topic]
+    except KafkaException as error:
+        raise CannotCheck(f"The broker does not answer: {error.args[0].str()}.") from error
+    if found.error is not None:
+        raise CannotCheck(
+            f"The topic {topic} cannot be read: {found.error.str()}. "
+            "`./pricebraid up` makes the topics that are missing; of anything else the log of kafka tells."
+        )
+    return sorted(found.partitions)
+
+
+def ends_of(consumer: Consumer, place: Place) -> tuple[int, int]:
+    """Return the first offset of a partition, and the one behind its last record.
+
+    Raises:
+        CannotCheck: the broker does not answer.
+    """
+    try:
+        ends = consumer.get_watermark_offsets(TopicPartition(*place), timeout=SECONDS)
+    except KafkaException as error:
+        raise CannotCheck(f"The broker does not tell where {_named([place])} ends: {error.args[0].str()}.") from error
+    if ends is None:
+        raise CannotCheck(f"The broker does not tell in time where {_named([place])} ends.")
+    return ends
+
+
 class Reader:
     """The committed records of some topics, as far back as `scope` says.
 
@@ -99,13 +132,13 @@ class Reader:
         """Behind the last record that was read of each partition: what whoever has read the same has reached."""
         self.records = 0
         for topic in topics:
-            partitions = self._partitions(topic)
+            partitions = partitions_of(self._consumer, topic)
             for number in partitions:
                 self._begin((topic, number), scope, len(partitions))
 
     def _begin(self, place: Place, scope: Scope, partitions: int) -> None:
         """Choose where reading a partition begins."""
-        low, high = self._ends(place)
+        low, high = ends_of(self._consumer, place)
         by_time = low if scope.since is None else self._first_written(place, scope.since - MARGIN_MS, high)
         by_count = low if scope.most is None else high - scope.most // partitions
         first = max(low, by_time, by_count)
@@ -122,27 +155,9 @@ class Reader:
             raise CannotCheck(f"The broker does not answer: {error.args[0].str()}.") from error
         return found.offset if found.offset >= 0 else high
 
-    def _partitions(self, topic: str) -> list[int]:
-        try:
-            found = self._consumer.list_topics(topic, timeout=SECONDS).topics[topic]
-        except KafkaException as error:
-            raise CannotCheck(f"The broker does not answer: {error.args[0].str()}.") from error
-        if found.error is not None:
-            raise CannotCheck(f"The topic {topic} cannot be read: {found.error.str()}.")
-        return sorted(found.partitions)
-
-    def _ends(self, place: Place) -> tuple[int, int]:
-        try:
-            ends = self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=SECONDS)
-        except KafkaException as error:
-            raise CannotCheck(f"The broker does not answer: {error.args[0].str()}.") from error
-        if ends is None:
-            raise CannotCheck(f"The broker does not tell where partition {place[1]} of {place[0]} ends.")
-        return ends
-
     def read(self, take: Take) -> None:
         """Read on to where the topics end now."""
-        ends = {place: self._ends(place)[1] for place in self._next}
+        ends = {place: ends_of(self._consumer, place)[1] for place in self._next}
         begun = dict(self._next)
         ahead = {place for place, start in begun.items() if start < ends[place]}
         self._consumer.assign([TopicPartition(*place, self._next[place]) for place in sorted(ahead)])
