@@ -15,7 +15,8 @@ from urllib.request import urlopen
 
 import psutil
 
-from market.settings import ROOT, Ports, Settings, load
+from market.sections import Ports
+from market.settings import ROOT, Settings, load
 from market.topics import topics
 from stack import java, kafka
 from stack.environment import base_environment, child_environment, effective

@@ -26,7 +26,8 @@ from bench._storm.facts import MINUTE
 from bench._storm.tables import OURS
 from bench._storm.weather import Outcome, Say, Storm, weather
 from bench.foreign.environments import FEEDS, Feed, ensure
-from market.settings import Settings, SettingsError, SimulationSettings, load
+from market.sections import SimulationSettings
+from market.settings import Settings, SettingsError, load
 from replay.faults import KINDS
 from stack.environment import effective
 from stack.errors import StackError

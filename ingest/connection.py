@@ -17,7 +17,7 @@ from ingest.metrics import VenueStats
 from ingest.publisher import Publisher
 from ingest.venues import Shard, Venue
 from ingest.venues.http import VenueError, VenueRefusal, refusal, retry_after
-from market.settings import IngestSettings
+from market.sections import IngestSettings
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from market.settings import KafkaSettings
+from market.sections import KafkaSettings
 
 BINANCE_RAW = "binance_raw_data"
 KUCOIN_RAW = "kucoin_raw_data"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import psutil
 
-from market.settings import Ports, Settings
+from market.sections import Ports
+from market.settings import Settings
 from stack.errors import StackError
 
 LEAST_FREE = 2 << 30

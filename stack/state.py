@@ -9,7 +9,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from market.settings import Settings, SimulationSettings
+from market.sections import SimulationSettings
+from market.settings import Settings
 from stack.errors import StackError
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 import psycopg
 
-from market.settings import PostgresSettings, Settings
+from market.sections import PostgresSettings
+from market.settings import Settings
 from stack.errors import StackError
 from stack.logfiles import rotate
 from stack.passwords import dsn

@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Callable
 
-from market.settings import VerifySettings
+from market.sections import VerifySettings
 from stack.errors import StackError
 from stack.part import Part
 from stack.process import Child, Register, describe_end

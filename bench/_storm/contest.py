@@ -23,7 +23,8 @@ from bench._storm.weather import Say, Storm, begin, settle, wait_until_heard
 from bench.foreign import client
 from bench.foreign.environments import Feed
 from market.records import Venue
-from market.settings import Settings, SimulationSettings
+from market.sections import SimulationSettings
+from market.settings import Settings
 from replay.faults import KINDS, MESSAGES, VENUES_OF, Fault, Kind, script
 from stack.passwords import dsn
 from stack.state import State

@@ -10,7 +10,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPar
 from bench._processes import BenchError
 from bench._storm.facts import MINUTE, Delivery, GapRow, Key, Row
 from market.records import decode_trade
-from market.settings import KafkaSettings
+from market.sections import KafkaSettings
 from market.topics import TRADES, TRADES_IN
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -7,7 +7,7 @@ import numpy as np
 
 from bench._storm.facts import MINUTE, Key
 from market.records import Venue
-from market.settings import SimulationSettings
+from market.sections import SimulationSettings
 from market.symbols import instrument
 from replay.noise import Ints
 from replay.simulation import Candle, Market

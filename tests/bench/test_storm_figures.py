@@ -5,7 +5,7 @@ import pytest
 from bench._storm.facts import MINUTE, SECOND, Clock, Delivery, Done, GapRow
 from bench._storm.figures import Counts, count, recoveries
 from bench._storm.truth import Sent, Truth
-from market.settings import SimulationSettings
+from market.sections import SimulationSettings
 
 START = 29_670_000 * MINUTE + 20 * SECOND
 END = START + 90 * SECOND

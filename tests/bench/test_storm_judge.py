@@ -8,7 +8,7 @@ import pytest
 from bench._storm import judge
 from bench._storm.facts import MINUTE, SECOND, Done, GapRow, Key, Row
 from bench._storm.truth import Truth
-from market.settings import SimulationSettings
+from market.sections import SimulationSettings
 from replay.simulation import Candle
 
 START = 29_670_000 * MINUTE

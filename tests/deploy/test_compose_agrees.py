@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 import pytest
 from ruamel.yaml import YAML
 
-from market.settings import ROOT, Ports, Settings, load
+from market.sections import Ports
+from market.settings import ROOT, Settings, load
 from stack import container, flink, grafana, jars, kafka, parts, postgres_cluster, prometheus, releases
 from stack.conductor import SAVEPOINT_SECONDS
 from stack.errors import StackError

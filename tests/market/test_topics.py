@@ -2,7 +2,7 @@
 
 import pytest
 
-from market.settings import KafkaSettings
+from market.sections import KafkaSettings
 from market.topics import GAPS, INSTRUMENTS, SEQUENCER_STATE, TRADES, TRADES_IN, Topic, topics
 
 ALL = topics(KafkaSettings())

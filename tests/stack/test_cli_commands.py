@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from market.settings import ROOT, Ports, load
+from market.sections import Ports
+from market.settings import ROOT, load
 from stack import running
 from stack.cli import psql_environment
 from stack.state import State

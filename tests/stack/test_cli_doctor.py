@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from market.settings import Ports, load
+from market.sections import Ports
+from market.settings import load
 from stack import doctor, jars, running
 from stack.asking import NoAnswer
 

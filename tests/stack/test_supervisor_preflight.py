@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import pytest
 
-from market.settings import Ports, Settings, load
+from market.sections import Ports
+from market.settings import Settings, load
 from stack import preflight, running
 from stack.errors import StackError
 from stack.process import Recorded, Register, create_time

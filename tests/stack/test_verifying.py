@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from market.settings import VerifySettings, load
+from market.sections import VerifySettings
+from market.settings import load
 from stack.errors import StackError
 from stack.part import Part
 from stack.process import Register, read_register

@@ -12,7 +12,7 @@ from ingest.venues.binance.messages import BinanceMapper
 from ingest.venues.binance.rest import BinanceRest
 from ingest.venues.binance.session import BinanceSession, shards
 from market.records import Venue as VenueName
-from market.settings import BinanceSettings
+from market.sections import BinanceSettings
 from market.symbols import Instrument
 
 

@@ -9,7 +9,7 @@ from ingest.venues.kucoin.messages import KucoinMapper
 from ingest.venues.kucoin.rest import KucoinRest
 from ingest.venues.kucoin.session import KucoinSession, shards
 from market.records import Venue as VenueName
-from market.settings import KucoinSettings
+from market.sections import KucoinSettings
 from market.symbols import Instrument
 
 
