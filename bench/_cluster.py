@@ -12,7 +12,7 @@ from flink_jobs.plan import Job, configuration
 from flink_jobs.submit import environment, submit
 from market.settings import Settings
 from market.topics import topics
-from stack import flink, java, kafka, postgres
+from stack import flink, java, kafka, kafka_topics, postgres
 from stack.flinkrest import FlinkRest
 from stack.migrations import migrate
 from stack.part import Part
@@ -110,7 +110,7 @@ def cluster(settings: Settings) -> Iterator[Cluster]:
             running.enter_context(_running(part, state))
         for part in parts:
             wait_for(f"{part.name} answers", lambda part=part: part.ready() is None, _SECONDS)  # type: ignore[misc]
-        kafka.create_topics(settings.kafka.bootstrap, topics(settings.kafka))
+        kafka_topics.create_topics(settings.kafka.bootstrap, topics(settings.kafka))
         complete = with_password(settings, state)
         # PyFlink starts a JVM of its own, by what the environment says.
         os.environ.update(flink.flink_environment(complete, state, found))

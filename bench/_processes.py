@@ -18,7 +18,7 @@ import psutil
 from market.sections import Ports
 from market.settings import ROOT, Settings, load
 from market.topics import topics
-from stack import java, kafka
+from stack import java, kafka, kafka_topics
 from stack.environment import base_environment, child_environment, effective
 from stack.jars import ensure
 from stack.state import State
@@ -139,7 +139,7 @@ def broker(settings: Settings) -> Iterator[None]:
         process = subprocess.Popen(part.command, cwd=part.cwd, env=part.env, stdout=log, stderr=log)
     try:
         wait_for("the broker answers", lambda: part.ready() is None, 60)
-        kafka.create_topics(settings.kafka.bootstrap, topics(settings.kafka))
+        kafka_topics.create_topics(settings.kafka.bootstrap, topics(settings.kafka))
         yield
     finally:
         process.terminate()

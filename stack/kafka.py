@@ -1,36 +1,21 @@
-"""The Kafka part: one broker that is its own controller (KRaft), and the topics in it."""
+"""The Kafka part: one broker that is its own controller (KRaft)."""
 
-import logging
 import shutil
 import subprocess
-import time
 from base64 import urlsafe_b64encode
-from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Protocol
 from uuid import uuid4
 
-from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its package lists none of its names
-    AdminClient,
-    AlterConfigOpType,
-    ConfigEntry,
-    ConfigResource,
-    ConfigSource,
-    NewTopic,
-    ResourceType,
-)
+from confluent_kafka import KafkaException
 
 from market.settings import Settings
 from stack.environment import base_environment
 from stack.errors import StackError
 from stack.java import Java
+from stack.kafka_topics import admin_client
 from stack.part import Part
 from stack.probes import refused
 from stack.state import State
-
-_SECONDS = 30.0
-_OF_TOPIC = ConfigSource.DYNAMIC_TOPIC_CONFIG
 
 _SERVER = """# Written before each start from Pricebraid's settings; changes are lost.
 process.roles=broker,controller
@@ -91,21 +76,6 @@ logger.broker.level = WARN
 logger.config.name = org.apache.kafka.common.config.AbstractConfig
 logger.config.level = ERROR
 """
-
-
-class TopicLike(Protocol):
-    """What `create_topics` needs to know of a topic; `market.topics.Topic` is one."""
-
-    @property
-    def name(self) -> str:
-        """The topic's name."""
-
-    @property
-    def partitions(self) -> int:
-        """How many partitions it has."""
-
-    def config(self) -> Mapping[str, str]:
-        """Return its configuration as the broker takes it."""
 
 
 def part(settings: Settings, state: State, java: Java) -> Part:
@@ -208,101 +178,12 @@ def _format(state: State, java: Java) -> None:
         )
 
 
-def _silent_logger() -> logging.Logger:
-    """Return a logger for librdkafka that keeps to itself that a broker is not up yet: `ready` says so."""
-    logger = logging.getLogger("stack.kafka.client")
-    logger.setLevel(logging.CRITICAL)
-    return logger
-
-
-def _admin(bootstrap: str) -> AdminClient:
-    return AdminClient({"bootstrap.servers": bootstrap, "log_level": 0}, logger=_silent_logger())
-
-
 def _not_ready(port: int) -> str | None:
     closed = refused(port)
     if closed is not None:
         return closed
     try:
-        listed = _admin(f"127.0.0.1:{port}").list_topics(timeout=1.5)
+        listed = admin_client(f"127.0.0.1:{port}").list_topics(timeout=1.5)
     except KafkaException as error:
         return f"no list of topics yet ({error.args[0].name()})"
     return None if listed.brokers else "the broker has not registered yet"
-
-
-def create_topics(bootstrap: str, topics: Iterable[TopicLike], seconds: float = _SECONDS) -> None:
-    """Make the topics that are missing, and give those that are there the configuration that is wanted.
-
-    `seconds` is how long the broker may take to answer at first.
-
-    Raises:
-        StackError: the broker does not answer or refuses, or a topic has another number of partitions.
-    """
-    wanted = {topic.name: topic for topic in topics}
-    admin = _admin(bootstrap)
-    try:
-        existing = admin.list_topics(timeout=seconds).topics
-        for name in wanted.keys() & existing.keys():
-            _same_partitions(wanted[name], len(existing[name].partitions))
-        missing = [topic for name, topic in wanted.items() if name not in existing]
-        if missing:
-            _create(admin, missing)
-        kept = [topic for name, topic in wanted.items() if name in existing]
-        if kept:
-            _configure(admin, kept)
-    except KafkaException as error:
-        raise StackError(
-            f"The topics cannot be made at {bootstrap}: {error.args[0].str()}.", "See the log of kafka."
-        ) from error
-
-
-def _same_partitions(topic: TopicLike, found: int) -> None:
-    if found != topic.partitions:
-        raise StackError(
-            f"The topic {topic.name} has {found} partitions, the settings say {topic.partitions}.",
-            f"Set kafka.partitions back to {found}: with another number, trades of one symbol would lie in two "
-            "partitions. To change it, stop the stack, delete the market's state folder and start over.",
-        )
-
-
-def _create(admin: AdminClient, topics: list[TopicLike]) -> None:
-    fresh = [
-        NewTopic(t.name, num_partitions=t.partitions, replication_factor=1, config=dict(t.config())) for t in topics
-    ]
-    for future in admin.create_topics(fresh, operation_timeout=_SECONDS).values():
-        try:
-            future.result(_SECONDS)
-        except KafkaException as error:
-            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise
-    # The controller answers before the broker knows of them.
-    deadline = time.monotonic() + _SECONDS
-    while not {topic.name for topic in topics} <= admin.list_topics(timeout=_SECONDS).topics.keys():
-        if time.monotonic() > deadline:
-            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
-        time.sleep(0.05)
-
-
-def _configure(admin: AdminClient, topics: list[TopicLike]) -> None:
-    """Alter what differs from what is wanted; what is wanted no longer falls back to the broker's default."""
-    resources = [ConfigResource(ResourceType.TOPIC, topic.name) for topic in topics]
-    described = admin.describe_configs(resources, request_timeout=_SECONDS)
-    changes = []
-    for topic, resource in zip(topics, resources, strict=True):
-        found: dict[str, ConfigEntry] = described[resource].result(_SECONDS)
-        own = {name: entry.value for name, entry in found.items() if ConfigSource(entry.source) is _OF_TOPIC}
-        wanted = topic.config()
-        entries = [
-            ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
-            for name, value in wanted.items()
-            if own.get(name) != value
-        ]
-        entries += [
-            ConfigEntry(name, None, incremental_operation=AlterConfigOpType.DELETE)
-            for name in own.keys() - wanted.keys()
-        ]
-        if entries:
-            changes.append(ConfigResource(ResourceType.TOPIC, topic.name, incremental_configs=entries))
-    if changes:
-        for future in admin.incremental_alter_configs(changes, request_timeout=_SECONDS).values():
-            future.result(_SECONDS)

@@ -16,7 +16,7 @@ from stack.flinkrest import FlinkRest
 from stack.java import find
 from stack.jobs import Jobs
 from stack.jobstore import JobStore
-from stack.kafka import create_topics
+from stack.kafka_topics import create_topics
 from stack.migrations import migrate
 from stack.part import Part
 from stack.parts import all_parts

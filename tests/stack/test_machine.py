@@ -25,7 +25,7 @@ from stack.accounts import as_user
 from stack.errors import StackError
 from stack.flink import flink_environment
 from stack.java import find
-from stack.kafka import create_topics
+from stack.kafka_topics import create_topics
 from stack.migrations import migrate
 from stack.part import Part
 from stack.parts import all_parts

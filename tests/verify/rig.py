@@ -22,7 +22,7 @@ from bench._processes import broker, settings_for, wait_for
 from market.records import GapMark, VenueCandle, encode
 from market.settings import ROOT, Settings
 from market.topics import CANDLES_1M, GAP_MARKS, TRADES, VENUE_CANDLES, topics
-from stack import kafka, postgres
+from stack import kafka_topics, postgres
 from stack.accounts import as_user
 from stack.environment import base_environment, child_environment
 from stack.migrations import migrate
@@ -59,7 +59,7 @@ class Rig:
         wait_for(
             "the topics are gone", lambda: not {t.name for t in read} & self._admin.list_topics().topics.keys(), 30
         )
-        kafka.create_topics(self._settings.kafka.bootstrap, read)
+        kafka_topics.create_topics(self._settings.kafka.bootstrap, read)
         self.change("truncate candle, candle_revision, verification")
 
     def pass_trades(self, trades: Iterable[Passed], *, newest_before: int = -1, commit: bool = True) -> None:
