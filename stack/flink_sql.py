@@ -37,8 +37,11 @@ def become_client(settings: Settings, statements: Sequence[str], arguments: Sequ
 
 def command(settings: Settings, state: State, found: java.Java, arguments: Sequence[str]) -> list[str]:
     """Return the client's command: what `flink` is told, where of two of a kind the last counts, and more jars."""
-    ours = [jar.path(state.jars) for jar in locked() if jar.group == "sql"]
-    jars = [*sorted((home(settings, state) / "opt").glob("*.jar")), *ours]
+    # A whole distribution has more there: a second planner, for one, beside which the client refuses to work.
+    needed = ("flink-python-*.jar", "flink-sql-*.jar")
+    jars = [jar for name in needed for jar in sorted((home(settings, state) / "opt").glob(name))]
+    if not settings.flink.home:
+        jars += [jar.path(state.jars) for jar in locked() if jar.group == "sql"]
     return [
         str(found.executable),
         f"@{state.flink_conf / 'client.args'}",
