@@ -1,33 +1,24 @@
 """The command line: `./pricebraid COMMAND`, which is `python -m stack COMMAND` in the project's environment."""
 
-import logging
-import os
 import subprocess
 import sys
-from collections.abc import Callable
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
-from psycopg.conninfo import conninfo_to_dict
 from rich.console import Console
 from rich.markup import escape
 
-from market.settings import ROOT, Settings, SettingsError, load
-from stack import attach, doctor, logfiles, running, status
+from market.settings import ROOT, Settings, load
+from stack import attach, doctor, logfiles, running, status, tools
 from stack.conductor import stop_rank
-from stack.environment import child_environment, effective
 from stack.errors import StackError
-from stack.flink_sql import become_client
-from stack.jobstore import JobStore
-from stack.passwords import dsn, with_password
-from stack.postgres import psql_program
 from stack.process import read_register, stop_leftovers
 from stack.reach import choose
 from stack.record import record as record_frames
 from stack.state import State
+from stack.tools import PASS_ON, errors
 
 app = typer.Typer(
     help="Live prices of Binance and KuCoin, braided into candles that people can trust.",
@@ -36,22 +27,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
-# What these tell of themselves is in their own help.
-PASS_ON_ALL: dict[str, Any] = {**PASS_ON, "help_option_names": []}
-HELP = {"--help", "-h"}
+app.add_typer(tools.app)
 
 # Where nobody resizes a window, lines are wide enough for what stands in them.
 console = Console(width=None if sys.stdout.isatty() else 200)
-errors = Console(stderr=True)
-
-
-class Role(StrEnum):
-    """The roles of the database."""
-
-    reader = "reader"
-    writer = "writer"
-    owner = "owner"
 
 
 def _root() -> Path:
@@ -184,71 +163,6 @@ def logs(
 
 
 @app.command(context_settings=PASS_ON)
-def psql(
-    context: typer.Context,
-    role: Annotated[Role, typer.Option("--as", help="whose rights to use")] = Role.reader,
-) -> None:
-    """Open psql on the running database; what else is given goes to psql, such as -c SQL."""
-    found = _running()
-    settings = found.load_settings()
-    state = State.for_settings(settings)
-    program = str(psql_program())
-    try:
-        os.execve(program, [program, *context.args], psql_environment(dsn(settings, state, role.value)))  # noqa: S606
-    except OSError as error:
-        raise StackError(f"psql cannot be started: {error}.") from error
-
-
-def psql_environment(address: str) -> dict[str, str]:
-    """Return an environment that leads psql to the address.
-
-    The password goes that way, since all users can read the arguments of a process.
-    """
-    names = {"host": "PGHOST", "port": "PGPORT", "dbname": "PGDATABASE", "user": "PGUSER", "password": "PGPASSWORD"}
-    given = {names[key]: str(value) for key, value in conninfo_to_dict(address).items() if key in names}
-    return {**os.environ, "PGTZ": "UTC", **given}
-
-
-@app.command(context_settings=PASS_ON)
-def sql(
-    context: typer.Context,
-    statements: Annotated[list[str] | None, typer.Option("-c", help="answer this statement, and end")] = None,
-) -> None:
-    """Open Flink's SQL client with every topic as a table; what else is given goes to it, such as -f FILE."""
-    become_client(_running().load_settings(), statements or [], context.args)
-
-
-@app.command(context_settings=PASS_ON_ALL)
-def verify(context: typer.Context) -> None:
-    """Recompute every closed candle from the trades and compare; exit 1 where one differs. See verify --help."""
-
-    def judged(settings: Settings) -> list[str]:
-        # What the jobs left out, because the topics no longer held it whole when they began, can't be judged.
-        return ["--from-time", str(JobStore(State.for_settings(settings)).record("candles").from_time)]
-
-    _hand_over("verify", context.args, judged)
-
-
-@app.command(context_settings=PASS_ON_ALL)
-def backfill(context: typer.Context) -> None:
-    """Fetch a range of a symbol's candles from the venues. See backfill --help."""
-    _hand_over("ingest.repair", ["backfill", *context.args])
-
-
-def _hand_over(module: str, arguments: list[str], more: Callable[[Settings], list[str]] = lambda _: []) -> None:
-    """Become a module of the project, run with the settings of what runs; its help needs nothing that runs.
-
-    `more` gives the arguments that come of the settings.
-    """
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    if not HELP.intersection(arguments):
-        settings = _running().load_settings()
-        environment |= child_environment(effective(with_password(settings, State.for_settings(settings))))
-        arguments = [*more(settings), *arguments]
-    os.execve(sys.executable, [sys.executable, "-m", module, *arguments], environment)  # noqa: S606
-
-
-@app.command(context_settings=PASS_ON)
 def test(context: typer.Context) -> None:
     """Run the tests; what is given goes to pytest."""
     raise typer.Exit(subprocess.run([sys.executable, "-m", "pytest", *context.args], cwd=ROOT, check=False).returncode)
@@ -298,13 +212,4 @@ def record(
 
 def main() -> int:
     """Run the command line; return the exit code: 0 done, 1 failed, 2 wrongly used."""
-    logging.basicConfig(level="WARNING", format="%(message)s")
-    try:
-        app(prog_name="./pricebraid")
-    except StackError as error:
-        errors.print(f"[bold red]{escape(error.message)}[/]")
-        if error.remedy:
-            errors.print(escape(error.remedy))
-    except SettingsError as error:
-        errors.print(f"[bold red]{escape(str(error))}[/]")
-    return 1
+    return tools.run(app, "./pricebraid", lambda: _running().load_settings())

@@ -13,7 +13,6 @@ import pytest
 from market.sections import Ports
 from market.settings import ROOT, load
 from stack import running
-from stack.cli import psql_environment
 from stack.state import State
 
 PORTS = {name: 23340 + number for number, name in enumerate(Ports.model_fields)}
@@ -58,7 +57,20 @@ def ran_once(state: Path) -> State:
 def test_help_lists_the_commands(command: Command) -> None:
     done = command("--help")
     assert done.returncode == 0
-    for name in ("up", "down", "status", "logs", "psql", "sql", "test", "bench", "doctor", "record"):
+    for name in (
+        "up",
+        "down",
+        "status",
+        "logs",
+        "test",
+        "bench",
+        "doctor",
+        "record",
+        "psql",
+        "sql",
+        "verify",
+        "backfill",
+    ):
         assert f"  {name} " in done.stdout
 
 
@@ -82,7 +94,16 @@ def test_down_where_nothing_runs_is_done_at_once(command: Command) -> None:
     assert (done.returncode, done.stdout) == (0, "nothing runs\n")
 
 
-@pytest.mark.parametrize("arguments", [["psql", "-c", "select 1"], ["sql", "-c", "select 1"], ["record", "folder"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["psql", "-c", "select 1"],
+        ["sql", "-c", "select 1"],
+        ["verify", "--recent"],
+        ["backfill", "BTC-USDT", "--from", "2026-01-31"],
+        ["record", "folder"],
+    ],
+)
 def test_what_needs_a_running_stack_says_how_to_start_it(command: Command, arguments: list[str]) -> None:
     done = command(*arguments)
     assert done.returncode == 1
@@ -155,16 +176,3 @@ def test_the_tests_are_pytest_in_the_projects_folder(command: Command) -> None:
     done = command("test", "tests/stack/test_cli_commands.py", "--collect-only", "-q")
     assert done.returncode == 0
     assert "test_help_lists_the_commands" in done.stdout
-
-
-def test_psql_is_told_where_to_go_by_its_environment() -> None:
-    env = psql_environment("postgresql://pricebraid:se%2Fcret@127.0.0.1:5/pricebraid")
-    told = {name: env[name] for name in ("PGHOST", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD", "PGTZ")}
-    assert told == {
-        "PGHOST": "127.0.0.1",
-        "PGPORT": "5",
-        "PGDATABASE": "pricebraid",
-        "PGUSER": "pricebraid",
-        "PGPASSWORD": "se/cret",
-        "PGTZ": "UTC",
-    }
