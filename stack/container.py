@@ -43,6 +43,7 @@ KAFKA_DATA = Path("/var/lib/kafka/data")
 """Where the image of Kafka keeps the topics."""
 
 _LOOK_SECONDS = 1.0
+_SETTLED = "settled"
 
 PARTS: dict[str, Callable[[Settings, State], Part]] = {
     "jobmanager": lambda settings, state: jobmanager_part(settings, state, find()),
@@ -61,6 +62,8 @@ def write_configuration(settings: Settings, folder: Path) -> None:
         StackError: the folder, and so the volumes beside it, belong to another market.
         OSError: it cannot be written.
     """
+    settled = folder / _SETTLED
+    settled.unlink(missing_ok=True)
     market = State.for_settings(settings).market
     holds = folder / "market"
     if holds.is_file() and holds.read_text() != market:
@@ -77,6 +80,17 @@ def write_configuration(settings: Settings, folder: Path) -> None:
     options = kafka.java_options(folder / "kafka")
     (folder / "kafka" / "java.options").write_text("".join(f"{option}\n" for option in options))
     (folder / "postgres" / "postgresql.conf").write_text(postgres_cluster.configuration(settings))
+    settled.touch()
+
+
+def check_settled(folder: Path) -> None:
+    """Raise a StackError where the configuration was not written, or refused, when that was last tried."""
+    if not (folder / _SETTLED).is_file():
+        raise StackError(
+            "It is not settled which market this is.",
+            "`docker compose logs settings-live settings-simulated` tells why. Where neither ran, name the market: "
+            "`docker compose --profile live up`, or COMPOSE_PROFILES=live in .env.",
+        )
 
 
 def become(part: Part) -> None:
@@ -176,6 +190,9 @@ def run(role: str, settings: Settings, *, fresh: bool = False, folder: Path = CO
     if role == "settings":
         write_configuration(settings, folder)
         return
+    if role == "settled":
+        check_settled(folder)
+        return
     state = State.for_settings(settings)
     wiring = Wiring(settings, state, Watch(settings, state), fresh=False)
     if role == "topics":
@@ -196,9 +213,9 @@ def run(role: str, settings: Settings, *, fresh: bool = False, folder: Path = CO
 def main() -> int:
     """Run as the process of a container; the exit code is 1 where it cannot do what it is for."""
     parser = argparse.ArgumentParser(prog="python -m stack.container", description=__doc__)
-    parser.add_argument("role", choices=["settings", "topics", "migrations", "jobs", "keeper", *PARTS])
+    parser.add_argument("role", choices=["settings", "settled", "topics", "migrations", "jobs", "keeper", *PARTS])
     parser.add_argument("--fresh-state", action="store_true", help="jobs: let them start over from the topics")
-    parser.add_argument("--folder", type=Path, default=CONFIGURATION, help="settings: the folder to write into")
+    parser.add_argument("--folder", type=Path, default=CONFIGURATION, help="settings, settled: the folder they use")
     arguments = parser.parse_args()
     try:
         settings = load()

@@ -67,4 +67,4 @@ def image(service: Service) -> tuple[str, str]:
 
 def of_ours(found: Mapping[str, Service]) -> dict[str, Service]:
     """Return the services that run our own images."""
-    return {name: service for name, service in found.items() if "build" in service}
+    return {name: service for name, service in found.items() if image(service)[0].startswith("pricebraid-")}

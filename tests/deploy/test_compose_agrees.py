@@ -77,7 +77,7 @@ def test_every_setting_is_one_and_every_host_a_service(
     for name, service in of_ours(services(profile)).items():
         with monkeypatch.context() as patch:
             settings = settings_of(service, patch, tmp_path)
-            assert settings.market == (profile if name == f"settings-{profile}" else "simulated")
+            assert settings.market == {f"settings-{profile}": profile, "settings": "auto"}.get(name, "simulated")
             assert {*settings.hosts.model_dump().values(), settings.postgres.host} <= HERE.keys()
             assert settings.listen == "0.0.0.0"
             assert settings.ports == Ports()
@@ -240,6 +240,22 @@ def test_volumes_of_one_market_are_not_given_to_another(tmp_path: Path) -> None:
     for other in (load(market="live"), load(market="simulated", simulation={"seed": 2})):
         with pytest.raises(StackError, match="hold the market simulated"):
             container.write_configuration(other, tmp_path)
+
+
+def test_the_others_are_told_that_the_market_was_refused(tmp_path: Path) -> None:
+    def settled() -> None:
+        container.run("settled", load(), folder=tmp_path)
+
+    with pytest.raises(StackError, match="COMPOSE_PROFILES"):
+        settled()
+    container.run("settings", load(market="simulated"), folder=tmp_path)
+    settled()
+    with pytest.raises(StackError, match="hold the market"):
+        container.run("settings", load(market="live"), folder=tmp_path)
+    with pytest.raises(StackError, match="logs settings-live"):
+        settled()
+    container.run("settings", load(market="simulated"), folder=tmp_path)
+    settled()
 
 
 def test_flink_differs_only_in_hosts(image_settings: Settings, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 
 from market.settings import ROOT
-from tests.deploy.composed import PROFILES, Service, filled, image, required, services, written
+from tests.deploy.composed import PROFILES, Service, filled, image, of_ours, required, services, written
 
 SCHEMA = Path(__file__).parent / "compose_spec" / "schema.json"
 
@@ -71,16 +71,40 @@ def test_everything_waits_for_what_can_be_waited_for(profile: str, name: str) ->
         assert how["condition"] == wanted
 
 
+def needs(there: dict[str, Service], name: str) -> set[str]:
+    """Return all services that one waits for."""
+    direct = there[name].get("depends_on", {}).keys() & there.keys()
+    return set(direct).union(*(needs(there, other) for other in direct))
+
+
 @pytest.mark.parametrize("profile", PROFILES)
 def test_nothing_starts_before_the_market_is_settled(profile: str) -> None:
     there = services(profile)
-
-    def needs(name: str) -> set[str]:
-        direct = there[name].get("depends_on", {}).keys() & there.keys()
-        return set(direct).union(*(needs(other) for other in direct))
-
     first = f"settings-{profile}"
-    assert {name for name in there if first not in needs(name)} == {first, "prometheus"}
+    assert {name for name in there if first not in needs(there, name)} == {first, "prometheus"}
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_nothing_starts_where_the_market_is_refused(profile: str) -> None:
+    # Of what need not be there, docker compose only warns that it failed; `settings` alone must be there, and looks.
+    there = services(profile)
+    for name, service in there.items():
+        for needed, how in service.get("depends_on", {}).items():
+            assert how.get("required", True) or name == "settings" or needed == "market"
+    alone = {"settings", f"settings-{profile}", "prometheus"}
+    assert {name for name in there if "settings" not in needs(there, name)} == alone
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_each_image_of_ours_is_built_by_one_service_that_the_others_wait_for(profile: str) -> None:
+    # Where two build one name at the same time, one of them fails: the image exists already.
+    there = services(profile)
+    builders = [name for name, service in there.items() if "build" in service]
+    assert len({there[name]["image"] for name in builders}) == len(builders)
+    for name, service in of_ours(there).items():
+        (builder,) = (other for other in builders if there[other]["image"] == service["image"])
+        assert service["pull_policy"] == ("build" if name == builder else "never")
+        assert name == builder or builder in needs(there, name) or name in needs(there, builder)
 
 
 @pytest.mark.parametrize(("profile", "name"), EVERYTHING)
