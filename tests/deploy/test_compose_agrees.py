@@ -161,6 +161,21 @@ def test_every_service_of_ours_has_a_role_that_there_is() -> None:
     assert used == set(roles[1].split(","))
 
 
+def test_the_tools_are_what_the_keeper_is_and_start_nothing() -> None:
+    tools, keeper = services("tools")["tools"], HERE["keeper"]
+    same = ("image", "pull_policy", "environment", "env_file", "volumes")
+    assert {name: tools[name] for name in same} == {name: keeper[name] for name in same}
+    assert "depends_on" not in tools
+    # Flink's own programs are in its image, and taken from there.
+    assert "PRICEBRAID_FLINK__HOME=/opt/flink" in DOCKERFILE.partition(" AS flink\n")[2]
+    helped = subprocess.run(
+        [sys.executable, *tools["entrypoint"][1:], "--help"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
+    assert "docker compose run --rm tools" in helped
+    for name in ("psql", "sql", "verify", "backfill"):
+        assert f"  {name} " in helped
+
+
 def test_no_service_gets_a_password_that_it_does_not_need() -> None:
     needs = {
         "migrations": {"SUPERUSER", "OWNER", "WRITER", "READER"},
@@ -297,7 +312,7 @@ def test_what_is_built_into_the_images_is_all_that_they_run(tmp_path: Path) -> N
     for name in listed.stdout.splitlines():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
-    for module in ("stack.container", "stack.jars", "verify", "flink_jobs.serve"):
+    for module in ("stack.container", "stack.tools", "ingest.repair", "stack.jars", "verify", "flink_jobs.serve"):
         subprocess.run(
             [sys.executable, "-P", "-c", f"import {module}"],
             cwd="/",

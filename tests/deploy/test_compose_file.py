@@ -15,7 +15,7 @@ from tests.deploy.composed import PROFILES, Service, filled, image, of_ours, req
 
 SCHEMA = Path(__file__).parent / "compose_spec" / "schema.json"
 
-EVERYTHING = [(profile, name) for profile in PROFILES for name in services(profile)]
+EVERYTHING = [(profile, name) for profile in (*PROFILES, "tools") for name in services(profile)]
 
 
 def lasting(service: Service) -> bool:

@@ -98,6 +98,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
         try:
             yield {
                 **environment(MARKET="simulated", STATE_DIR=root / "own", PORTS__POSTGRES=settings.ports.postgres),
+                "PRICEBRAID_CONFIG": str(root / "etc" / "pricebraid.toml"),
                 "PRICEBRAID_POSTGRES__SUPERUSER_PASSWORD": superuser,
                 **{f"PRICEBRAID_POSTGRES__{role}_PASSWORD": word for role, word in WORDS.items()},
             }
@@ -126,6 +127,19 @@ def test_the_migrations_give_each_role_the_password_of_the_environment(server: d
             assert connection.execute("select count(*) from candle").fetchone() == (0,)
         with pytest.raises(psycopg.OperationalError, match="password"):
             psycopg.connect(host="127.0.0.1", port=port, dbname="pricebraid", user=name, password="wrong")
+
+
+@pytest.mark.stack
+def test_psql_comes_with_the_rights_that_are_asked_for(server: dict[str, str]) -> None:
+    eventually("the migrations are through", lambda: answers(server))
+
+    def ask(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        asked = [sys.executable, "-m", "stack.tools", "psql", *arguments]
+        return subprocess.run(asked, cwd=ROOT, env=server, capture_output=True, text=True, check=False)
+
+    for role, name in ROLES.items():
+        assert ask("--as", role, "-At", "-c", "select current_user").stdout == f"{name}\n"
+    assert "read-only" in ask("-c", "delete from candle").stderr
 
 
 @pytest.fixture
