@@ -3,24 +3,43 @@
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal, NoReturn, Protocol, TypeVar
 
-from bench._processes import get_json, wait_for
+import msgspec
+import psycopg
+import typer
+from rich.console import Console
+
+from bench._processes import BenchError, get_json, own_folder, settings_for, wait_for
 from flink_jobs.plan import Job, configuration
 from flink_jobs.submit import environment, submit
-from market.settings import Settings
+from market.settings import Settings, SettingsError
 from market.topics import topics
 from stack import flink, java, kafka, kafka_topics, postgres
+from stack.errors import StackError
 from stack.flinkrest import FlinkRest
 from stack.migrations import migrate
 from stack.part import Part
-from stack.passwords import with_password
+from stack.passwords import dsn, with_password
 from stack.process import Child
 from stack.state import State
 
 _SECONDS = 90.0
+_SQL = Path(__file__).parent / "sql"
+
+
+class Judged(Protocol):
+    """A report that says whether what is wanted was kept."""
+
+    @property
+    def kept(self) -> bool:
+        """Whether it was."""
+
+
+R = TypeVar("R", bound=Judged)
 
 
 class Cluster:
@@ -133,6 +152,46 @@ def database(settings: Settings) -> Iterator[None]:
         wait_for(f"{part.name} answers", lambda: part.ready() is None, _SECONDS)
         migrate(settings, state)
         yield
+
+
+def connect(settings: Settings, role: Literal["owner", "reader"]) -> psycopg.Connection:
+    """Connect to that database. Nothing is prepared, as Grafana does: each time that it is asked, a plan is made."""
+    address = dsn(settings, State.for_settings(settings), role)
+    return psycopg.connect(address, autocommit=True, prepare_threshold=None)
+
+
+def run_scripts(owner: psycopg.Connection, names: tuple[str, ...], values: Mapping[str, int]) -> None:
+    """Fill the database by those files of `bench/sql`, with those values. The connection must commit by itself."""
+    cursor = psycopg.ClientCursor(owner)
+    for name in names:
+        with owner.transaction():
+            cursor.execute((_SQL / name).read_bytes(), values)
+    owner.execute("vacuum analyze")
+
+
+def plan(connection: psycopg.Connection, query: bytes) -> str:
+    """Ask a query and return how Postgres came to the answer, with the times that it took."""
+    return "\n".join(line for (line,) in connection.execute(b"explain (analyze, buffers) " + query))
+
+
+def judge(measure: Callable[[Settings, Console], R], show: Callable[[R, Console], None], *, as_json: bool) -> NoReturn:
+    """Measure on a state of its own, print what came of it, and end the command: with 1 where less was kept.
+
+    Raises:
+        typer.Exit: always.
+    """
+    console = Console(stderr=as_json)
+    with own_folder() as folder:
+        try:
+            report = measure(settings_for(folder), console)
+        except (BenchError, StackError, SettingsError) as error:
+            console.print(f"[red]{error}[/red]")
+            raise typer.Exit(1) from error
+    if as_json:
+        print(msgspec.json.format(msgspec.json.encode(report)).decode())
+    else:
+        show(report, console)
+    raise typer.Exit(0 if report.kept else 1)
 
 
 @contextmanager

@@ -7,8 +7,6 @@ slowest is printed.
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -18,16 +16,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench._cluster import database
+from bench._cluster import connect, database, judge, plan, run_scripts
 from bench._dashboards import DASHBOARDS, QUERIES, VARIABLES, Query, choose, default_hours, ending, options
 from bench._expansion import Shown, Value, expand
 from bench._host import Host, Load
-from bench._processes import BenchError, own_folder, settings_for
 from bench._spread import percentile
-from market.settings import Settings, SettingsError
-from stack.errors import StackError
-from stack.passwords import dsn
-from stack.state import State
+from market.settings import Settings
 
 TARGET = 0.1
 """Below this 95 of 100 answers must be, in seconds."""
@@ -35,7 +29,6 @@ HOURS = (6, 24, 24 * 7, 24 * 30)
 """The ranges that each query is asked for, besides the one that its dashboard opens with."""
 SYMBOLS = ("T005-USDT", "T007-USDT", "T010-USDT", "T019-USDT")
 """One that is hardly traded, one always far apart, one often silent at KuCoin, one often near the threshold."""
-_SQL = Path(__file__).parent / "sql"
 
 
 class Size(msgspec.Struct, frozen=True):
@@ -98,11 +91,7 @@ def fill(connection: psycopg.Connection, size: Size) -> None:
 
     The connection must commit by itself.
     """
-    cursor = psycopg.ClientCursor(connection)
-    for name in ("fill_reconciliation.sql", "fill_candles.sql"):
-        with connection.transaction():
-            cursor.execute((_SQL / name).read_bytes(), msgspec.structs.asdict(size))
-    connection.execute("vacuum analyze")
+    run_scripts(connection, ("fill_reconciliation.sql", "fill_candles.sql"), msgspec.structs.asdict(size))
 
 
 def cases(connection: psycopg.Connection, dashboard: str) -> Iterator[Case]:
@@ -168,26 +157,20 @@ def measure(settings: Settings, size: Size, times: int, console: Console) -> Rep
         BenchError: it does not start.
         StackError: something that it is made of is missing.
     """
-    state = State.for_settings(settings)
-    with ExitStack() as running:
-        running.enter_context(database(settings))
+    with database(settings), connect(settings, "reader") as reader:
         console.print(f"making {size.days} days of {size.symbols} symbols", style="dim")
-        with psycopg.connect(dsn(settings, state, "owner"), autocommit=True) as owner:
+        with connect(settings, "owner") as owner:
             fill(owner, size)
             row = owner.execute("select count(*) from candle_1m").fetchone()
             assert row is not None
-        # Grafana prepares nothing: each time that it asks, a plan is made.
-        reader = running.enter_context(
-            psycopg.connect(dsn(settings, state, "reader"), autocommit=True, prepare_threshold=None)
-        )
         console.print(f"asking {len(QUERIES)} queries, each in many ways and {times} times", style="dim")
         before = Load.now()
         answers, ways = ask_all(reader, times)
         after = Load.now()
-        lines = reader.execute(b"explain (analyze, buffers) " + answers[0].case.sql.encode()).fetchall()
+        how = plan(reader, answers[0].case.sql.encode())
     return Report(
         host=Host.here(), before=before, after=after, size=size, rows=int(row[0]), ways=ways,
-        answers=answers, plan="\n".join(line for (line,) in lines),
+        answers=answers, plan=how,
     )  # fmt: skip
 
 
@@ -202,6 +185,10 @@ def show(report: Report, console: Console) -> None:
         table.add_row(escape(str(found.case)), f"{found.rows:,}", *times)
     console.print(table)
     console.print(f"{len(report.answers)} queries in {report.ways} ways. {report.host}")
+    console.print(
+        f"Load average {report.before.one_minute} before and {report.after.one_minute} after; all cores were "
+        f"{report.after.cpu_percent} % busy meanwhile."
+    )
     console.print(f"[{'green]Kept' if report.kept else 'red]Missed'}[/]: p95 < {TARGET:g} s.")
 
 
@@ -213,18 +200,8 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="print everything as JSON")] = False,
 ) -> None:
     """Measure the answers; exit 1 where one takes longer than is wanted."""
-    console = Console(stderr=as_json)
-    with own_folder() as folder:
-        try:
-            report = measure(settings_for(folder), Size(days, hours, symbols), times, console)
-        except (BenchError, StackError, SettingsError) as error:
-            console.print(f"[red]{error}[/red]")
-            raise typer.Exit(1) from error
-    if as_json:
-        print(msgspec.json.format(msgspec.json.encode(report)).decode())
-    else:
-        show(report, console)
-    raise typer.Exit(0 if report.kept else 1)
+    size = Size(days, hours, symbols)
+    judge(lambda settings, console: measure(settings, size, times, console), show, as_json=as_json)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,6 @@ as a reader asks it, again and again; the plan of the slowest is printed.
 """
 
 import time
-from contextlib import ExitStack
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -15,19 +13,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench._cluster import database
+from bench._cluster import connect, database, judge, plan, run_scripts
 from bench._host import Host, Load
-from bench._processes import BenchError, own_folder, settings_for
 from bench._spread import Spread, spread
-from market.settings import ROOT, Settings, SettingsError
-from stack.errors import StackError
-from stack.passwords import dsn
-from stack.state import State
+from market.settings import ROOT, Settings
 
 TARGET = 0.1
 """The longest that 99 of 100 answers may take, in seconds."""
 QUESTIONS = ROOT / "sql" / "questions"
-_SQL = Path(__file__).parent / "sql"
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -51,35 +44,17 @@ class Report(msgspec.Struct, frozen=True):
         return self.seconds[self.slowest].p99 <= TARGET
 
 
-def fill(settings: Settings, days: int, symbols: int) -> int:
-    """Fill the database, and return how many minutes it holds then."""
-    with psycopg.connect(dsn(settings, State.for_settings(settings), "owner")) as connection:
-        cursor = psycopg.ClientCursor(connection)
-        for name in ("fill_reconciliation.sql", "list_symbols.sql"):
-            cursor.execute((_SQL / name).read_bytes(), {"days": days, "symbols": symbols})
-        connection.commit()
-        connection.autocommit = True
-        connection.execute("vacuum analyze")
-        row = connection.execute("select count(*) from minute_fact").fetchone()
-    assert row is not None
-    return int(row[0])
-
-
-def ask(settings: Settings, times: int) -> tuple[dict[str, list[float]], dict[str, str]]:
-    """Ask every question so many times; return the seconds that each answer took, and each question's plan."""
+def ask(reader: psycopg.Connection, times: int) -> dict[str, list[float]]:
+    """Ask every question so many times, after once that is not counted; return the seconds that each answer took."""
     taken: dict[str, list[float]] = {}
-    plans = {}
-    with psycopg.connect(dsn(settings, State.for_settings(settings), "reader"), autocommit=True) as connection:
-        for path in sorted(QUESTIONS.glob("*.sql")):
-            query = path.read_bytes()
-            connection.execute(query)
-            for _ in range(times):
-                began = time.perf_counter()
-                connection.execute(query).fetchall()
-                taken.setdefault(path.stem, []).append(time.perf_counter() - began)
-            lines = connection.execute(b"explain (analyze, buffers) " + query).fetchall()
-            plans[path.stem] = "\n".join(line for (line,) in lines)
-    return taken, plans
+    for path in sorted(QUESTIONS.glob("*.sql")):
+        query = path.read_bytes()
+        reader.execute(query)
+        for _ in range(times):
+            began = time.perf_counter()
+            reader.execute(query).fetchall()
+            taken.setdefault(path.stem, []).append(time.perf_counter() - began)
+    return taken
 
 
 def measure(settings: Settings, days: int, symbols: int, times: int, console: Console) -> Report:
@@ -89,18 +64,22 @@ def measure(settings: Settings, days: int, symbols: int, times: int, console: Co
         BenchError: it does not start.
         StackError: something that it is made of is missing.
     """
-    with ExitStack() as running:
-        running.enter_context(database(settings))
+    with database(settings), connect(settings, "reader") as reader:
         console.print(f"making {days} days of {symbols} symbols", style="dim")
-        rows = fill(settings, days, symbols)
+        with connect(settings, "owner") as owner:
+            run_scripts(owner, ("fill_reconciliation.sql", "list_symbols.sql"), {"days": days, "symbols": symbols})
+            row = owner.execute("select count(*) from minute_fact").fetchone()
+            assert row is not None
         console.print(f"asking {times} times", style="dim")
         before = Load.now()
-        taken, plans = ask(settings, times)
-    spreads = {name: found for name, seconds in taken.items() if (found := spread(seconds)) is not None}
-    slowest = max(spreads, key=lambda name: spreads[name].p99)
+        taken = ask(reader, times)
+        after = Load.now()
+        spreads = {name: found for name, seconds in taken.items() if (found := spread(seconds)) is not None}
+        slowest = max(spreads, key=lambda name: spreads[name].p99)
+        how = plan(reader, (QUESTIONS / f"{slowest}.sql").read_bytes())
     return Report(
-        host=Host.here(), before=before, after=Load.now(), days=days, symbols=symbols, rows=rows, seconds=spreads,
-        slowest=slowest, plan=plans[slowest],
+        host=Host.here(), before=before, after=after, days=days, symbols=symbols, rows=int(row[0]), seconds=spreads,
+        slowest=slowest, plan=how,
     )  # fmt: skip
 
 
@@ -124,18 +103,7 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="print everything as JSON")] = False,
 ) -> None:
     """Measure the answers; exit 1 where one takes longer than is wanted."""
-    console = Console(stderr=as_json)
-    with own_folder() as folder:
-        try:
-            report = measure(settings_for(folder), days, symbols, times, console)
-        except (BenchError, StackError, SettingsError) as error:
-            console.print(f"[red]{error}[/red]")
-            raise typer.Exit(1) from error
-    if as_json:
-        print(msgspec.json.format(msgspec.json.encode(report)).decode())
-    else:
-        show(report, console)
-    raise typer.Exit(0 if report.kept else 1)
+    judge(lambda settings, console: measure(settings, days, symbols, times, console), show, as_json=as_json)
 
 
 if __name__ == "__main__":
