@@ -1,8 +1,7 @@
 -- Goes with fill_reconciliation.sql, whose minutes these are the candles of: minutes, what is coarser, and seconds of the
 -- last hours, in partitions as maintenance makes them; corrections, outages, late trades, runs of verify, and lists and
 -- tickers of ten times as many symbols, as the whole market has. The values are `days`, `symbols` and `hours` (of
--- seconds). Rows lie as if they had come by time: all symbols of a minute side by side. The trigger is off at first:
--- the rows are as it leaves them.
+-- seconds). Rows lie as if they had come by time, like those. The trigger is off at first: they are as it leaves them.
 set local work_mem = '256MB';
 select maintain_partitions(now(), '{}');
 select make_partitions_for('1s', now() - make_interval(hours => %(hours)s), now());

@@ -56,6 +56,13 @@ def test_candles_lie_in_partitions_of_their_time_as_those_of_a_stack_do(reader: 
 
 
 @pytest.mark.stack
+def test_a_symbol_s_rows_lie_between_those_of_the_others_as_they_do_in_a_stack(reader: psycopg.Connection) -> None:
+    for interval in ("1s", "1m", "5m"):
+        first = f"select symbol from candle_{interval} order by tableoid, ctid limit {20 * SIZE.symbols}"
+        assert count(reader, f"select count(distinct symbol) from ({first}) as found") == SIZE.symbols
+
+
+@pytest.mark.stack
 def test_every_query_is_asked_for_the_range_that_its_dashboard_opens_with(cases: list[Case]) -> None:
     assert {case.query for case in cases if case.hours == default_hours(case.query.dashboard)} == set(QUERIES)
 
