@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from bench._dashboards import ASKED, QUERIES, VARIABLES, Query, choose, ending
-from bench._expansion import Shown
+from bench._expansion import Shown, expand
 from tests.grafana.rows import ask, check
 
 pytestmark = pytest.mark.stack
@@ -77,17 +77,27 @@ def test_only_the_newest_candles_of_too_many_are_asked_for(filled: psycopg.Conne
 
 def test_a_state_over_time_is_that_of_the_minute_furthest_apart(filled: psycopg.Connection) -> None:
     (query,) = (query for query in ASKED if query.name == "State by symbol A")
+    # Steps are of an hour, a 120th of the range, of which the last two days are shown.
     now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-    # A step is of two points.
-    shown = Shown(now - timedelta(hours=12), now - timedelta(microseconds=1), timedelta(minutes=30))
+    shown = Shown(now - timedelta(hours=120), now)
     told = {(row["time"], row["symbol"]): row["state"] for row in ask(filled, query, CHOSEN, shown)}
     furthest = filled.execute(
         """
         select distinct on (hour, symbol) date_trunc('hour', start_time) as hour, symbol, state
         from reconciliation
         where start_time between %s and %s
-        order by hour, symbol, apart_bps desc nulls last
+        order by hour, symbol, apart_bps desc nulls last, start_time desc
         """,
-        (shown.from_time, shown.to_time),
+        (now - timedelta(days=2), now),
     )
     assert told == {(hour, symbol): state for hour, symbol, state in furthest}
+
+
+def test_how_far_a_symbol_was_apart_is_read_from_the_key_alone(filled: psycopg.Connection) -> None:
+    # Its minutes lie between those of all other symbols: to read weeks of them there takes many times as long.
+    asked = [query for query in ASKED if query.kind == "timeseries" and query.name.endswith("Binance above KuCoin A")]
+    assert {query.dashboard for query in asked} == {"history", "live-price", "two-venues"}
+    for query in asked:
+        sql = expand(query.sql, CHOSEN | {"symbol": "T001-USDT"}, ending_now(24))
+        plan = "\n".join(line for (line,) in filled.execute(b"explain " + sql.encode()))
+        assert "Index Only Scan using minute_fact_pkey" in plan
