@@ -1,22 +1,12 @@
-"""A broker for tests: librdkafka's mock cluster, which speaks the real protocol from inside this process."""
+"""What tests read from a broker, and how they wait for it."""
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import confluent_kafka
-from confluent_kafka.admin import AdminClient
 
 WAIT_SECONDS = 20.0
-
-
-@contextmanager
-def cluster() -> Iterator[str]:
-    """Yield the address of a broker that makes topics as they are asked for, each with four partitions."""
-    owner = AdminClient({"test.mock.num.brokers": 1, "bootstrap.servers": "127.0.0.1:1"})
-    (broker,) = owner.list_topics(timeout=WAIT_SECONDS).brokers.values()
-    yield f"{broker.host}:{broker.port}"
 
 
 def read(bootstrap: str, topic: str, enough: int) -> list[confluent_kafka.Message]:

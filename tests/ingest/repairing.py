@@ -19,8 +19,9 @@ from market.topics import FEED_MARKS, GAPS, TRADES_IN, VENUE_CANDLES
 from replay.player import SimulatedMarket
 from replay.server import Server, running
 from replay.simulation import Market
-from tests.ingest.kafka import cluster, read
+from tests.ingest.kafka import read
 from tests.ingest.scripted import PORTS
+from tests.mock_kafka import mock_kafka
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MINUTE = 60_000_000
@@ -153,7 +154,7 @@ class Bench:
 async def bench(**environment: str) -> AsyncIterator[Bench]:
     """Serve the market and a broker; the service is to be started by the test, and is ended after it."""
     clock = Moved()
-    with cluster() as bootstrap:
+    with mock_kafka() as bootstrap:
         async with running(simulated(clock)) as server:
             port = next(PORTS)
             variables = {

@@ -13,8 +13,9 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.ingest.kafka import cluster, eventually, read
+from tests.ingest.kafka import eventually, read
 from tests.ingest.scripted import PORTS, Market, Peer, binance_trade, kucoin_trade
+from tests.mock_kafka import mock_kafka
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TRADES = 200
@@ -84,7 +85,7 @@ async def test_sigterm_flushes_everything_and_says_so() -> None:
     market = Market()
     market.script = busy
     await market.start()
-    with cluster() as bootstrap:
+    with mock_kafka() as bootstrap:
         async with started(market, bootstrap, PRICEBRAID_INGEST__RAW_BATCH_SECONDS="3600") as (process, port):
             seen: dict[str, Any] = {}
             while seen.get("trades") != {"binance": TRADES, "kucoin": TRADES}:

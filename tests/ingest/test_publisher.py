@@ -11,7 +11,8 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from ingest.publisher import Publisher, producer_config
 from market.records import DeadLetter
 from market.settings import load
-from tests.ingest.kafka import cluster, eventually, read
+from tests.ingest.kafka import eventually, read
+from tests.mock_kafka import mock_kafka
 
 
 def config(bootstrap: str, **ingest: int) -> dict[str, Any]:
@@ -74,7 +75,7 @@ def fake() -> tuple[Publisher, FakeProducer]:
 
 
 async def test_records_arrive_each_once_and_in_their_keys_order() -> None:
-    with cluster() as bootstrap:
+    with mock_kafka() as bootstrap:
         publisher = Publisher(config(bootstrap), 100_000)
         for number in range(5000):
             publisher.send("trades_in", f"KEY-{number % 7}", str(number).encode())
@@ -89,7 +90,7 @@ async def test_records_arrive_each_once_and_in_their_keys_order() -> None:
 
 
 async def test_order_and_number_survive_a_queue_that_is_far_too_small() -> None:
-    with cluster() as bootstrap:
+    with mock_kafka() as bootstrap:
         publisher = Publisher(config(bootstrap, queue_records=10), 10)
         for number in range(500):
             publisher.send("trades_in", "KEY", str(number).encode())
@@ -167,7 +168,7 @@ async def test_a_fatal_error_of_the_producer_is_told() -> None:
 
 
 async def test_stopping_says_how_much_was_flushed(caplog: pytest.LogCaptureFixture) -> None:
-    with cluster() as bootstrap, caplog.at_level(logging.INFO):
+    with mock_kafka() as bootstrap, caplog.at_level(logging.INFO):
         publisher = Publisher(config(bootstrap), 1000)
         for _ in range(10):
             publisher.send("tickers", "KEY", b"x")

@@ -1,4 +1,4 @@
-"""A mock Kafka cluster (librdkafka's own), sequencer processes against it, and a reader of what they write."""
+"""Sequencer processes against a broker, a producer as ingest has it, and a reader of what they write."""
 
 import json
 import os
@@ -111,15 +111,13 @@ class SequencerProcess:
 
 
 class Cluster:
-    """The mock cluster, or a broker that runs, with a producer as ingest has it and a reader as Flink has it."""
+    """A broker that runs, with a producer as ingest has it and a reader as Flink has it."""
 
-    def __init__(self, bootstrap: str | None = None) -> None:
-        where = {"test.mock.num.brokers": 1} if bootstrap is None else {"bootstrap.servers": bootstrap}
+    def __init__(self, bootstrap: str) -> None:
+        self.bootstrap = bootstrap
         # Of what is not compressed, the mock cluster keeps too little for a long test: 5 MB a partition.
         options = {"partitioner": "murmur2_random", "compression.type": "lz4", "linger.ms": 1, "log_level": 0}
-        self.producer = Producer({**where, **options})
-        broker = next(iter(self.producer.list_topics(timeout=10).brokers.values()))
-        self.bootstrap = f"{broker.host}:{broker.port}"
+        self.producer = Producer({"bootstrap.servers": bootstrap, **options})
         self.sequencers: list[SequencerProcess] = []
 
     def make_topics(self) -> None:

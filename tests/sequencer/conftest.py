@@ -4,13 +4,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.mock_kafka import mock_kafka
 from tests.sequencer.cluster import Cluster
 
 
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
-    made = Cluster()
-    try:
-        yield made
-    finally:
-        made.close()
+    with mock_kafka() as bootstrap:
+        made = Cluster(bootstrap)
+        try:
+            yield made
+        finally:
+            made.close()
