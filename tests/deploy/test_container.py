@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -24,8 +23,9 @@ from stack.jobstore import JobStore
 from stack.passwords import ROLES, read_secrets
 from stack.state import State
 from stack.wiring import Wiring
+from tests.ports import free_port
 from tests.stack.test_jobs_keeping import CANDLES, TICKERS, Cluster
-from tests.stacks import PORTS, eventually
+from tests.stacks import eventually
 
 WORDS = {"OWNER": "o'w:n/er", "WRITER": "writer", "READER": "reader"}
 
@@ -60,9 +60,7 @@ def test_a_server_is_healthy_where_it_says_so() -> None:
 
 
 def test_a_container_becomes_its_part(tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     told = environment(MARKET="simulated", STATE_DIR=tmp_path, PORTS__MARKET=port, LISTEN="0.0.0.0")
     with subprocess.Popen(command("market"), cwd=ROOT, env=told, stderr=subprocess.DEVNULL) as process:
         try:
@@ -78,7 +76,7 @@ def test_a_container_becomes_its_part(tmp_path: Path) -> None:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Postgres as its image runs it, with an empty cluster; what leads to it as settings."""
     root = tmp_path_factory.mktemp("container")
-    settings = load(state_dir=root, market="simulated", ports={"postgres": PORTS["POSTGRES"] + 100})
+    settings = load(state_dir=root, market="simulated", ports={"postgres": free_port()})
     state = State.for_settings(settings)
     state.create()
     postgres_cluster.prepare(settings, state)

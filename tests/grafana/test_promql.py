@@ -1,7 +1,6 @@
 """Every query of the dashboards to Prometheus, asked of a real one that scrapes what the parts export."""
 
 import shutil
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -15,6 +14,7 @@ from market.service import serve
 from stack.asking import NoAnswer
 from tests.grafana.exporters import ALL
 from tests.grafana.prometheus import Prometheus, Series, ask_expression, prometheus
+from tests.ports import free_port
 
 BINARY = shutil.which("prometheus")
 SCRAPED = timedelta(seconds=1)
@@ -36,10 +36,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
             stack.callback(server.server_close)
             stack.callback(server.shutdown)
             ports[name] = server.server_port
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        yield stack.enter_context(prometheus(BINARY, tmp_path_factory.mktemp("prometheus"), port, ports))
+        yield stack.enter_context(prometheus(BINARY, tmp_path_factory.mktemp("prometheus"), free_port(), ports))
 
 
 def ask(server: Prometheus, expression: Expression) -> Series:

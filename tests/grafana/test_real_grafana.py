@@ -1,7 +1,6 @@
 """A real Grafana, started as `up` starts it, where one is at hand: what it makes of the files, and of each query."""
 
 import json
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -24,6 +23,7 @@ from tests.grafana.conftest import SIZE
 from tests.grafana.test_alerts import RULES
 from tests.grafana.test_queries import CHOSEN, ending_now
 from tests.ingest.postgres import postgres
+from tests.ports import free_port
 from tests.stacks import eventually
 
 
@@ -45,12 +45,10 @@ pytestmark = [pytest.mark.stack, pytest.mark.skipif(bool(missing()), reason=miss
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Settings, State]]:
     """Settings and folders of a Grafana that runs on a database with days of candles."""
     folder = tmp_path_factory.mktemp("grafana")
-    with postgres(folder / "database") as database, socket.socket() as probe:
+    with postgres(folder / "database") as database:
         with database.connect("owner") as owner:
             fill(owner, SIZE)
-        probe.bind(("127.0.0.1", 0))
-        ports = {"postgres": database.settings.ports.postgres, "grafana": probe.getsockname()[1]}
-        probe.close()
+        ports = {"postgres": database.settings.ports.postgres, "grafana": free_port()}
         settings = load(market="simulated", state_dir=folder, ports=ports, prometheus={"enabled": False})
         state = State.for_settings(settings)
         state.create()

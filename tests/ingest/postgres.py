@@ -1,7 +1,6 @@
 """Postgres alone, with our tables: started as the stack starts it, on a port of its own."""
 
 import shutil
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from stack.passwords import Role, dsn, with_password
 from stack.postgres import part
 from stack.process import Child
 from stack.state import State
+from tests.ports import free_port
 from tests.stacks import eventually
 
 _MARK = "pricebraid-test-postgres"
@@ -24,7 +24,7 @@ class Postgres:
     """A database in a folder. `settings` hold its port and the writer's password."""
 
     def __init__(self, folder: Path) -> None:
-        settings = load(state_dir=folder, market="simulated", ports={"postgres": _free_port()})
+        settings = load(state_dir=folder, market="simulated", ports={"postgres": free_port()})
         self._state = State.for_settings(settings)
         self._state.create()
         self._part = part(settings, self._state)
@@ -69,13 +69,6 @@ class Postgres:
         if self._state.postgres.is_symlink():
             # An unprivileged user could not reach it in the folder itself.
             shutil.rmtree(self._state.postgres.resolve().parent, ignore_errors=True)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -20,8 +20,8 @@ from replay.player import SimulatedMarket
 from replay.server import Server, running
 from replay.simulation import Market
 from tests.ingest.kafka import read
-from tests.ingest.scripted import PORTS
 from tests.mock_kafka import mock_kafka
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MINUTE = 60_000_000
@@ -156,7 +156,7 @@ async def bench(**environment: str) -> AsyncIterator[Bench]:
     clock = Moved()
     with mock_kafka() as bootstrap:
         async with running(simulated(clock)) as server:
-            port = next(PORTS)
+            port = free_port()
             variables = {
                 "PRICEBRAID_BINANCE__REST_URL": server.rest_url,
                 "PRICEBRAID_BINANCE__WS_URL": server.ws_url,

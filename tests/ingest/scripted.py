@@ -1,7 +1,6 @@
 """A scripted market on localhost: both venues' REST, and a socket that does what the test says."""
 
 import asyncio
-import itertools
 import json
 import time
 from collections.abc import Awaitable, Callable, Iterable
@@ -12,8 +11,7 @@ from aiohttp import WSMsgType, web
 
 from ingest.feeds import Feed
 from ingest.publisher import Record
-
-PORTS = itertools.cycle(range(23100, 23199))
+from tests.ports import free_port
 
 Script = Callable[["Peer"], Awaitable[None]]
 Following = Callable[..., AbstractAsyncContextManager[Feed]]
@@ -92,13 +90,8 @@ class Market:
         app.router.add_route("*", "/{path:api/.*}", self._rest)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
-        for candidate in [port] if port is not None else PORTS:
-            try:
-                await web.TCPSite(self._runner, "127.0.0.1", candidate).start()
-            except OSError:
-                continue
-            self.port = candidate
-            return
+        self.port = free_port() if port is None else port
+        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
 
     async def stop(self) -> None:
         if self._runner is not None:

@@ -14,8 +14,9 @@ from urllib.request import urlopen
 import pytest
 
 from tests.ingest.kafka import eventually, read
-from tests.ingest.scripted import PORTS, Market, Peer, binance_trade, kucoin_trade
+from tests.ingest.scripted import Market, Peer, binance_trade, kucoin_trade
 from tests.mock_kafka import mock_kafka
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TRADES = 200
@@ -40,7 +41,7 @@ async def busy(peer: Peer) -> None:
 async def started(
     market: Market, bootstrap: str, **environment: str
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
-    port = next(PORTS)
+    port = free_port()
     address = f"http://127.0.0.1:{market.port}"
     variables = {
         "PRICEBRAID_BINANCE__REST_URL": address,

@@ -15,7 +15,8 @@ from stack.accounts import as_user
 from stack.migrations import migrate
 from stack.passwords import Role, dsn
 from stack.state import State
-from tests.stacks import PORTS, eventually
+from tests.ports import free_port
+from tests.stacks import eventually
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Database:
 
 @pytest.fixture(scope="session")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    settings = load(state_dir=tmp_path_factory.mktemp("database"), ports={"postgres": PORTS["POSTGRES"] + 100})
+    settings = load(state_dir=tmp_path_factory.mktemp("database"), ports={"postgres": free_port()})
     state = State(settings.state_dir, "tests")
     state.create()
     part = postgres.part(settings, state)

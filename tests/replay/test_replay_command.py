@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from market.settings import ROOT, Settings, SettingsError
 from replay.__main__ import Options, options, planned, rules, source
 from replay.clock import MarketClock
 from replay.faults import STORM, script
+from tests.ports import free_port
 
 START = 1_790_000_000_000_000
 
@@ -81,9 +81,7 @@ def test_a_faster_market_lets_clients_connect_more_often() -> None:
 
 
 async def test_the_command_serves_a_market_that_runs_faster_and_misbehaves() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     environment = {**os.environ, "PRICEBRAID_MARKET": "simulated", "PRICEBRAID_PORTS__MARKET": str(port)}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "replay", "--speed", "10", "--start", str(START), "--faults-seed", "7",

@@ -2,7 +2,6 @@ import asyncio
 import json
 import os
 import signal
-import socket as sockets
 import sys
 from decimal import Decimal
 from pathlib import Path
@@ -16,6 +15,7 @@ from replay.events import fixed, short
 from replay.limits import Pool, Rules, Sliding
 from replay.rolling import Rolling
 from replay.wire import Message, in_microseconds, text_frame
+from tests.ports import free_port
 from tests.replay_helpers import rest, socket, still, until
 
 DAY = 86_400_000_000
@@ -120,17 +120,6 @@ async def test_a_client_that_does_not_read_is_cut_off() -> None:
         assert not server.hub.clients
         assert server.hub.subscribed == 0
         writer.close()
-
-
-def free_port() -> int:
-    for port in range(23_050, 23_100):
-        with sockets.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise AssertionError("no port is free")
 
 
 async def command(port: int, market: str, **more: str) -> asyncio.subprocess.Process:

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -31,6 +30,7 @@ from market.topics import (
     TRADES_IN,
 )
 from sequencer.kafka import GROUP
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 TWINS = (TRADES_IN, TRADES, FEED_MARKS, GAPS, GAP_MARKS, SEQUENCER_STATE)
@@ -42,13 +42,6 @@ def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, "the condition did not come true in time"
         time.sleep(0.05)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class SequencerProcess:

@@ -14,8 +14,9 @@ from market.sections import Ports
 from market.settings import ROOT, load
 from stack import running
 from stack.state import State
+from tests.ports import free_port
 
-PORTS = {name: 23340 + number for number, name in enumerate(Ports.model_fields)}
+PORTS = {name: free_port() for name in Ports.model_fields}
 
 
 class Command:

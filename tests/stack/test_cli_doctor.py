@@ -11,6 +11,7 @@ from market.sections import Ports
 from market.settings import load
 from stack import doctor, jars, running
 from stack.asking import NoAnswer
+from tests.ports import free_port
 
 
 def test_pythons_that_pyflink_takes() -> None:
@@ -45,7 +46,7 @@ def test_a_damaged_jar_is_one(tmp_path: Path) -> None:
 
 
 def test_a_port_is_free_or_ours_or_taken(tmp_path: Path) -> None:
-    ports = {name: 23330 + number for number, name in enumerate(Ports.model_fields)}
+    ports = {name: free_port() for name in Ports.model_fields}
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen()

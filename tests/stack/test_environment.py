@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from market.settings import Settings, load
 from stack.environment import base_environment, child_environment, effective
 from stack.python_parts import ingest_parts, market_part, repair_part, sequencer_parts
+from tests.ports import free_port
 
 OTHERS = {
     "market": "simulated", "speed": "2.5", "state_dir": "/somewhere/else", "symbols": ["BTC-USDT", "ETH-BTC"],
@@ -110,12 +111,13 @@ def test_a_second_process_has_a_name_a_port_and_an_instance_of_its_own() -> None
 
 
 def test_a_part_that_does_not_answer_says_why_in_one_line() -> None:
-    ports = dict.fromkeys(("market", "sequencer", "ingest", "repair"), 23290)
+    port = free_port()
+    ports = dict.fromkeys(("market", "sequencer", "ingest", "repair"), port)
     settings = load(market="simulated", ports=ports)
     for part in (
         market_part(settings), *sequencer_parts(settings), *ingest_parts(settings), repair_part(settings)
     ):  # fmt: skip
         reason = part.ready()
         assert reason is not None
-        assert "23290" in reason
+        assert str(port) in reason
         assert "\n" not in reason

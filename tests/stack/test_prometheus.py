@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -20,19 +19,10 @@ from stack import prometheus
 from stack.probes import get_json
 from stack.process import Child
 from stack.state import State
+from tests.ports import free_port
 from tests.stacks import eventually
 
 needs_prometheus = pytest.mark.skipif(shutil.which("prometheus") is None, reason="no Prometheus is installed here")
-
-
-def free_ports(*names: str) -> dict[str, int]:
-    sockets = {name: socket.socket() for name in names}
-    for probe in sockets.values():
-        probe.bind(("127.0.0.1", 0))
-    ports = {name: probe.getsockname()[1] for name, probe in sockets.items()}
-    for probe in sockets.values():
-        probe.close()
-    return ports
 
 
 def test_every_process_is_asked_at_the_port_of_the_settings() -> None:
@@ -75,7 +65,7 @@ def test_what_is_kept_is_bounded_by_time_and_size(tmp_path: Path) -> None:
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[Settings]:
     """A real Prometheus, as `up` runs it, that finds a real ingest's port answered by us."""
-    ports = free_ports("prometheus", "ingest", "sequencer", "repair", "flink_metrics")
+    ports = {name: free_port() for name in ("prometheus", "ingest", "sequencer", "repair", "flink_metrics")}
     settings = load(market="simulated", state_dir=tmp_path, ports=ports)
     state = State.for_settings(settings)
     state.create()

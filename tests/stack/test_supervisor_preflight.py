@@ -15,13 +15,13 @@ from market.settings import Settings, load
 from stack import preflight, running
 from stack.errors import StackError
 from stack.process import Recorded, Register, create_time
+from tests.ports import free_port
 
 NAMES = list(Ports.model_fields)
 
 
 def with_ports(kind: str = "simulated", **changed: int) -> Settings:
-    ports = {name: 23310 + number for number, name in enumerate(NAMES)}
-    return load(market=kind, ports={**ports, **changed})
+    return load(market=kind, ports={name: free_port() for name in NAMES} | changed)
 
 
 @pytest.fixture
@@ -51,8 +51,9 @@ def test_the_markets_port_does_not_matter_when_the_market_is_live(listener: int)
 
 
 def test_two_settings_of_one_port_are_refused() -> None:
-    with pytest.raises(StackError, match=r"ports\.postgres and ports\.kafka are both 23310"):
-        preflight.check_ports(with_ports(kafka=23310))
+    port = free_port()
+    with pytest.raises(StackError, match=rf"ports\.postgres and ports\.kafka are both {port}"):
+        preflight.check_ports(with_ports(postgres=port, kafka=port))
 
 
 def test_a_port_whose_connections_are_being_put_away_is_free(listener: int) -> None:

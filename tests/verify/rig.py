@@ -20,7 +20,7 @@ from psycopg.rows import dict_row
 
 from bench._processes import broker, settings_for, wait_for
 from market.records import GapMark, VenueCandle, encode
-from market.settings import ROOT, Settings
+from market.settings import ROOT, Ports, Settings
 from market.topics import CANDLES_1M, GAP_MARKS, TRADES, VENUE_CANDLES, topics
 from stack import kafka_topics, postgres
 from stack.accounts import as_user
@@ -28,6 +28,7 @@ from stack.environment import base_environment, child_environment
 from stack.migrations import migrate
 from stack.passwords import dsn, with_password
 from stack.state import State
+from tests.ports import free_port
 from tests.verify.naive import Candle, Key, Passed
 from verify.jobs import CANDLES_GROUP, ROLLUPS_GROUP
 from verify.reading import NEWEST_HEADER
@@ -196,7 +197,7 @@ _READ = (TRADES, GAP_MARKS, VENUE_CANDLES)
 @contextmanager
 def rig(folder: Path) -> Iterator[Rig]:
     """Run a broker and a database within the block."""
-    settings = settings_for(folder)
+    settings = settings_for(folder, ports={name: free_port() for name in Ports.model_fields})
     state = State.for_settings(settings)
     try:
         with broker(settings), _database(settings, state):
