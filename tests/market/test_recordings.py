@@ -67,7 +67,9 @@ def test_a_file_that_was_cut_off_is_an_error(tmp_path: Path) -> None:
         list(read(tmp_path / "binance-2.frames.gz"))
 
 
-@pytest.mark.parametrize("content", [gzip.compress(b"1 text\n")[:12] + b"no deflate", gzip.compress(b"1 \xff\n")])
+@pytest.mark.parametrize(
+    "content", [gzip.compress(b"1 text\n")[:12] + b"no deflate", gzip.compress(b"1 \xff\n")], ids=["broken", "no UTF-8"]
+)
 def test_a_file_that_is_corrupt_is_an_error(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "binance-1.frames.gz"
     path.write_bytes(content)
