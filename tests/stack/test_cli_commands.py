@@ -9,10 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from market.sections import Ports
 from market.settings import ROOT, load
-from stack import running
+from stack import cli, running
 from stack.state import State
 from tests.ports import free_port
 
@@ -177,3 +178,19 @@ def test_the_tests_are_pytest_in_the_projects_folder(command: Command) -> None:
     done = command("test", "tests/stack/test_cli_commands.py", "--collect-only", "-q")
     assert done.returncode == 0
     assert "test_help_lists_the_commands" in done.stdout
+
+
+def test_without_arguments_each_test_runs_once_and_none_beside_a_whole_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[list[str]] = []
+
+    def collect(arguments: list[str], **_: object) -> subprocess.CompletedProcess[bytes]:
+        runs.append(arguments[3:])
+        return subprocess.CompletedProcess(arguments, len(runs) - 1)
+
+    monkeypatch.setattr("stack.cli.subprocess.run", collect)
+    assert CliRunner().invoke(cli.app, ["test"]).exit_code == 1, "though it was the second run that failed"
+    beside, whole = runs
+    assert [word.removeprefix("--ignore=") for word in beside if word.startswith("--ignore=")] == whole
+    assert all((ROOT / path).exists() for path in whole)
+    assert "-n" in beside
+    assert "-n" not in whole
