@@ -136,14 +136,17 @@ class Rig:
 
     def store(self, candles: Mapping[Key, Candle]) -> None:
         """Write candles as the jobs' sinks do."""
-        with self._connect("writer") as connection:
-            for (venue, symbol, interval, start), candle in candles.items():
-                values = msgspec.structs.asdict(candle)
-                for name in TIMES:
-                    values[name] = None if values[name] is None else when(values[name])
-                connection.execute(
+        rows: dict[str, list[list[object]]] = {}
+        for (venue, symbol, interval, start), candle in candles.items():
+            values = msgspec.structs.asdict(candle)
+            for name in TIMES:
+                values[name] = None if values[name] is None else when(values[name])
+            rows.setdefault(interval, []).append([venue, symbol, when(start), *values.values(), 1, 1])
+        with self._connect("writer") as connection, connection.cursor() as cursor:
+            for interval, written in rows.items():
+                cursor.executemany(
                     f"insert into candle_{interval} ({', '.join(COLUMNS)}) values ({', '.join(['%s'] * len(COLUMNS))})",
-                    [venue, symbol, when(start), *values.values(), 1, 1],
+                    written,
                 )
 
     def change(self, sql: str, values: Iterable[object] = ()) -> int:

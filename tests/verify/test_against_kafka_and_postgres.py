@@ -1,8 +1,9 @@
 """The command against a real broker and a real database: what is right is clean, and each planted fault is caught."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from bench._processes import wait_for
 from market.decimals import plain, product
 from market.intervals import INTERVALS
 from market.records import GapMark, Side, Trade, Venue, VenueCandle
-from tests.verify.naive import MINUTE, Candle, Passed, candles
+from tests.verify.naive import MINUTE, Candle, Key, Passed, candles
 from tests.verify.rig import Rig, rig, when
 from verify.reach import DAY
 from verify.scope import MARGIN_MS, OVERLAP
@@ -39,7 +40,7 @@ def right(parts: Rig) -> Rig:
     parts.pass_trades(TRADES)
     parts.pass_trades([trade("binance", "ETH-USDT", START + 1, 100_000)], commit=False)
     parts.write([*MARKS, *TOLD])
-    parts.store(candles(TRADES, MARKS, TOLD))
+    parts.store(right_candles())
     parts.catch_up()
     return parts
 
@@ -76,6 +77,12 @@ MARKS = [
     GapMark("kucoin", "ETH-USDT", 60, TOUCHED // MINUTE * MINUTE, 1, START + 12 * MINUTE),
     GapMark("kucoin", "ETH-USDT", 1, TOUCHED // 1_000_000 * 1_000_000, 1, START + 12 * MINUTE),
 ]
+
+
+@cache
+def right_candles() -> Mapping[Key, Candle]:
+    """Return the candles of all that is written above."""
+    return candles(TRADES, MARKS, TOLD)
 
 
 def keys(answer: dict[str, Any]) -> set[tuple[str, str, str, str, str]]:
@@ -197,9 +204,7 @@ def test_an_edit_of_each_column_is_caught(right: Rig) -> None:
         start = START + (600 * MINUTE // INTERVALS[interval] * INTERVALS[interval])
         symbol = "BTC-USDT" if at < len(INTERVALS) else "ETH-USDT"
         (first,) = [
-            key[3]
-            for key in sorted(candles(TRADES, MARKS, TOLD))
-            if key[:3] == ("binance", symbol, interval) and key[3] >= start
+            key[3] for key in sorted(right_candles()) if key[:3] == ("binance", symbol, interval) and key[3] >= start
         ][:1]
         planted.add(("binance", symbol, interval, iso(first), column))
         assert right.change(
