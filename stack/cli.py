@@ -29,8 +29,13 @@ app = typer.Typer(
 )
 app.add_typer(tools.app)
 
-WHOLE = ("tests/e2e", "tests/flink_jobs", "tests/stack/test_machine.py")
-"""The tests that start a broker and Flink, which two at once would be too much for a small machine."""
+WHOLE = (
+    "tests/e2e",
+    "tests/flink_jobs",
+    "tests/stack/test_machine.py",
+    "tests/verify/test_against_kafka_and_postgres.py",
+)
+"""The tests that start a real broker, most with Flink: two of them at once would be too much for a small machine."""
 # The others mostly wait, so that two cores take three of them at once; those of a file share what they start.
 SIDE_BY_SIDE = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
 
