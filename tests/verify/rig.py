@@ -20,7 +20,8 @@ from psycopg.rows import dict_row
 
 from bench._processes import broker, settings_for, wait_for
 from market.records import GapMark, VenueCandle, encode
-from market.settings import ROOT, Ports, Settings
+from market.sections import Ports
+from market.settings import ROOT, Settings
 from market.topics import CANDLES_1M, GAP_MARKS, TRADES, VENUE_CANDLES, topics
 from stack import kafka_topics, postgres
 from stack.accounts import as_user

@@ -5,7 +5,7 @@ from confluent_kafka import Producer
 
 from market.settings import load
 from market.topics import CANDLES_1M, ROLLUPS
-from tests.ingest.kafka import cluster
+from tests.mock_kafka import mock_kafka
 from verify.jobs import Jobs
 from verify.reading import CannotCheck, silent
 
@@ -25,14 +25,14 @@ def make(bootstrap: str, topic: str, *values: str) -> None:
 
 
 def test_jobs_have_caught_up_with_topics_that_hold_nothing() -> None:
-    with cluster() as bootstrap:
+    with mock_kafka() as bootstrap:
         make(bootstrap, CANDLES_1M)
         make(bootstrap, ROLLUPS)
         jobs(bootstrap).wait({})
 
 
 def test_a_job_that_has_read_nothing_of_a_topic_has_not_caught_up() -> None:
-    with cluster() as bootstrap:
+    with mock_kafka() as bootstrap:
         make(bootstrap, CANDLES_1M, "one", "two")
         make(bootstrap, ROLLUPS)
         with pytest.raises(CannotCheck, match=r"rollups has not caught up in time: it is 2 records behind"):
@@ -42,7 +42,7 @@ def test_a_job_that_has_read_nothing_of_a_topic_has_not_caught_up() -> None:
 @pytest.mark.parametrize("there", [ROLLUPS, CANDLES_1M])
 def test_a_topic_that_is_missing_is_told_with_what_to_do(there: str) -> None:
     (missing,) = {CANDLES_1M, ROLLUPS} - {there}
-    with cluster() as bootstrap:
+    with mock_kafka() as bootstrap:
         make(bootstrap, there)
         with pytest.raises(CannotCheck, match=rf"topic {missing} cannot be read: .* `./pricebraid up` makes"):
             jobs(bootstrap).wait({})
