@@ -5,10 +5,12 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +20,7 @@ import psycopg
 
 from market.settings import ROOT, load
 from stack.passwords import Role, dsn
+from stack.running import find
 from stack.state import State, market_name
 from stack.status import NOTHING, read
 
@@ -95,6 +98,18 @@ class Stack:
         """Stop it in order."""
         self.command("down", check=False)
 
+    def discard(self) -> None:
+        """End it as who presses ctrl-C twice does: nothing is saved, since nobody will go on with it."""
+
+        def ended() -> bool:
+            found = find(self.state)
+            if found is not None:
+                with suppress(ProcessLookupError):
+                    os.kill(found.pid, signal.SIGTERM)
+            return found is None
+
+        eventually(f"{self.name} has ended", ended)
+
     def status(self) -> dict[str, Any]:
         """Return what `status --json` says."""
         answer: dict[str, Any] = json.loads(self.command("status", "--json", check=False).stdout)
@@ -169,7 +184,7 @@ class Stacks:
         try:
             stack.up()
         except BaseException:
-            stack.down()
+            stack.discard()
             raise
         self.current = stack
         return stack
@@ -177,7 +192,13 @@ class Stacks:
     def simulated(self) -> Stack:
         """Return a small simulated one, with a Prometheus where there is one on the PATH."""
         with_prometheus = str(shutil.which("prometheus") is not None).lower()
-        return self.need("simulated", "--market", "simulated", PRICEBRAID_PROMETHEUS__ENABLED=with_prometheus)
+        return self.need(
+            "simulated",
+            *("--market", "simulated"),
+            PRICEBRAID_PROMETHEUS__ENABLED=with_prometheus,
+            # No chart has to be fresh meanwhile.
+            PRICEBRAID_REPAIR__HISTORY_PER_SECOND="2000",
+        )
 
     def any(self) -> Stack:
         """Return the stack that runs, or a small simulated one."""
@@ -186,7 +207,7 @@ class Stacks:
     def stop(self) -> None:
         """Stop what runs."""
         if self.current is not None:
-            self.current.down()
+            self.current.discard()
             self.current = None
 
     def remove(self) -> None:

@@ -47,7 +47,11 @@ def test_verify_is_clean_until_a_candle_is_edited(simulated: Stack) -> None:
     def verified() -> bool:
         return simulated.command("verify", check=False).returncode == 0
 
-    # Until a minute has closed, there is nothing to be judged.
+    closed = (
+        "select 1 from candle where interval = '1m' and origin = 'trades' and complete"
+        " and start_time < now() - interval '65 seconds' limit 1"
+    )
+    eventually("there is a minute to be judged", lambda: simulated.query(closed), 240)
     eventually("every candle is what the trades make", verified, 240)
     edit = (
         "update candle_1m set close = close {sign} 1 where (venue, symbol, start_time) = (select venue, symbol,"
