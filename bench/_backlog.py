@@ -28,6 +28,12 @@ SECOND = 1_000_000
 _BURST = 3
 """Trades of one taker's order, on average."""
 
+_TRANSACTION = {
+    "transactional.id": "pricebraid-backlog",
+    "transaction.timeout.ms": 900_000,
+    "message.timeout.ms": 900_000,
+}
+
 
 def trades(symbols: int, rate: float, seed: int = 1) -> Iterator[tuple[str, str]]:
     """Return trades without end in order of time, `rate` a second, each as symbol and JSON.
@@ -95,10 +101,14 @@ def _plain(number: int, decimals: int) -> str:
 def put(settings: Settings, some: Iterable[tuple[str, str | bytes]]) -> int:
     """Write trades to `trades`, each symbol to the partition that the sequencer would choose; return how many.
 
+    They are written in one transaction, so whoever reads what is committed has all of them at once, when this returns.
+
     Raises:
-        AssertionError: the broker did not take all of them.
+        KafkaException: the broker did not take all of them.
     """
-    producer = Producer(producer_config(settings))
+    producer = Producer(producer_config(settings) | _TRANSACTION)
+    producer.init_transactions()
+    producer.begin_transaction()
     written = 0
     for symbol, value in some:
         while True:
@@ -108,5 +118,5 @@ def put(settings: Settings, some: Iterable[tuple[str, str | bytes]]) -> int:
             except BufferError:
                 producer.poll(0.1)
         written += 1
-    assert producer.flush(60) == 0
+    producer.commit_transaction()
     return written

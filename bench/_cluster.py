@@ -53,21 +53,14 @@ class Cluster:
             "rest.port": str(settings.ports.flink),
         }
 
-    def submit(self, job: Job, savepoint: str | None = None) -> str:
-        """Submit a job with the options that it has in production, perhaps to go on from a savepoint; return its id."""
-        options = {**configuration(job, self.settings), **self.options}
-        if savepoint is not None:
-            options["execution.state-recovery.path"] = savepoint
-        return submit(job, self.settings, options, 1, 0)
+    def submit(self, job: Job) -> str:
+        """Submit a job with the options that it has in production; return its id."""
+        return submit(job, self.settings, {**configuration(job, self.settings), **self.options}, 1, 0)
 
-    def stop(self, job_id: str) -> str:
-        """Stop a job with a savepoint, as `down` does; return the savepoint's path."""
-        rest = FlinkRest(f"http://127.0.0.1:{self.settings.ports.flink}")
-        trigger = rest.stop(job_id, State.for_settings(self.settings).savepoints)
-        wait_for("the job stops", lambda: rest.stopped(job_id, trigger) is not None, _SECONDS)
-        path = rest.stopped(job_id, trigger)
-        assert path is not None
-        return path
+    def cancel(self, job_id: str) -> None:
+        """End a job, and wait until its slots are free."""
+        FlinkRest(f"http://127.0.0.1:{self.settings.ports.flink}").cancel(job_id)
+        wait_for("the job ends", lambda: self.ask(f"/jobs/{job_id}")["state"] == "CANCELED", _SECONDS)
 
     def tables(self, job: Job) -> Any:
         """Return a table environment with a job's options, for statements that are not the job's own."""

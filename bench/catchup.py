@@ -1,12 +1,11 @@
 """`python -m bench.catchup`: how fast the jobs work off what waits in Kafka, beside how fast it can be read at all.
 
-As after an outage: the jobs have run for a while and are stopped with a savepoint, then two million trades of both
-venues come to lie in `trades`. On one cluster, one after the other: a job that only reads and decodes all of them; then
-the jobs `candles` and `rollups`, resumed, until Postgres holds the candles of all intervals with every trade in them.
-The first is done twice, and its second time counts: no part runs cold in either.
+As after an outage of what feeds them: the jobs have run for a while, then two million trades of both venues appear in
+`trades` at once, since one transaction wrote them. It takes the time until Postgres holds the candles of all intervals
+with every trade in them. Afterwards, on the same cluster, a job does nothing but read all trades and decode them to
+what candles are made of. That is done twice, and its second time counts: no part runs cold in either.
 
-With `--candles FILE` the trades are those that give the candles of that file, all of them, and the job that sets the
-venues against each other runs, too.
+With `--candles FILE` the trades are those that give the candles of that file, all of them.
 """
 
 import os
@@ -23,22 +22,23 @@ import typer
 from rich.console import Console
 
 from bench import _backlog
-from bench._cluster import Cluster, cluster
+from bench._cluster import Cluster, cluster, judge
 from bench._host import Host, Load
-from bench._processes import BenchError, own_folder, settings_for, wait_for
+from bench._processes import BenchError, wait_for
 from flink_jobs import candles, reconciliation, rollups
-from flink_jobs.plan import statements, values
+from flink_jobs.plan import Filled, statement, values
 from market.frames import RecordingError
 from market.intervals import INTERVALS
-from market.settings import Settings, SettingsError
-from stack.errors import StackError
+from market.settings import Settings
 from stack.passwords import dsn
 from stack.state import State
 
 TARGET = 0.4
 """The least share of the rate of reading alone."""
-_SQL = Path(__file__).parent / "sql"
+_READ = "create table nowhere with ('connector' = 'blackhole') as select * from candle_input"
+"""Takes all that candles are made of, numbers as numbers, and does nothing with it."""
 _SECONDS = 900.0
+_EARLIER = 2_000_000
 _FIRST_OF_CANDLES = 20_000
 _RECONCILED = "select sum(coalesce(binance_trade_count, 0) + coalesce(kucoin_trade_count, 0)) from minute_fact"
 
@@ -51,44 +51,42 @@ class Report(msgspec.Struct, frozen=True):
     after: Load
     trades: int
     seconds: float
-    """From when the jobs ran until all was in Postgres."""
+    """From when the trades were there until all was in Postgres."""
     read_rate: float
     rate: float
-    share: float
     rows: dict[str, int]
     """Candles in Postgres, by interval; and `reconciled`, minutes of both venues side by side."""
     state_mib: dict[str, float]
     """Size of a job's checkpoint once all is counted."""
 
+    @property
+    def share(self) -> float:
+        """What making candles reaches of the rate of reading alone."""
+        return self.rate / self.read_rate
+
+    @property
+    def kept(self) -> bool:
+        """Whether that is enough."""
+        return self.share >= TARGET
+
 
 def read(on: Cluster, trades: int) -> float:
     """Read and decode all trades, and return the rate."""
-    tables = on.tables(candles.JOB)
-    source, *_ = statements(candles.JOB, values(on.settings))
-    tables.execute_sql(source)
-    tables.execute_sql((_SQL / "nowhere.sql").read_text())
-    job_id = str(tables.execute_sql((_SQL / "read.sql").read_text()).get_job_client().get_job_id())
+    tables, filled = on.tables(candles.JOB), values(on.settings)
+    tables.execute_sql(statement(Filled("tables/candle_inputs.sql", {}), filled))
+    tables.execute_sql("alter table candle_inputs set ('scan.bounded.mode' = 'latest-offset')")
+    tables.execute_sql(statement(Filled("views/candle_input.sql", {}), filled))
+    job_id = str(tables.execute_sql(_READ).get_job_client().get_job_id())
     ended = on.finished(job_id, _SECONDS)
     return trades / (ended - on.running_since(job_id))
 
 
 class Jobs:
-    """The jobs that make candles, as they run, are stopped and go on."""
+    """The jobs that make candles and set the venues against each other; they run from when this is made."""
 
     def __init__(self, on: Cluster) -> None:
         self._on = on
-        self._ids: dict[str, str] = {}
-        self._savepoints: dict[str, str] = {}
-
-    def go(self) -> float:
-        """Submit them, where they were stopped from there on; return when all of `candles` ran."""
-        for job in (reconciliation.JOB, rollups.JOB, candles.JOB):
-            self._ids[job.name] = self._on.submit(job, self._savepoints.get(job.name))
-        return self._on.running_since(self._ids["candles"])
-
-    def stop(self) -> None:
-        """Stop them with savepoints."""
-        self._savepoints = {name: self._on.stop(job_id) for name, job_id in self._ids.items()}
+        self._ids = {job.name: on.submit(job) for job in (reconciliation.JOB, rollups.JOB, candles.JOB)}
 
     def counted(self, trades: int) -> tuple[float, dict[str, int]]:
         """Wait until candles of every interval count so many trades; return when, and how many there are of each."""
@@ -117,6 +115,11 @@ class Jobs:
         """Return the size of each job's next checkpoint."""
         return {name: round(self._on.state_bytes(job_id) / (1 << 20), 1) for name, job_id in self._ids.items()}
 
+    def cancel(self) -> None:
+        """End them."""
+        for job_id in self._ids.values():
+            self._on.cancel(job_id)
+
 
 def measure(
     settings: Settings, stream: Iterator[tuple[str, str | bytes]], earlier: int, trades: int, console: Console
@@ -130,26 +133,25 @@ def measure(
     """
     console.print("starting Postgres, Kafka and Flink", style="dim")
     with cluster(settings) as on:
-        jobs = Jobs(on)
         console.print(f"making candles of {earlier:,} trades, so that nothing is cold", style="dim")
         _backlog.put(on.settings, islice(stream, earlier))
-        jobs.go()
+        jobs = Jobs(on)
         jobs.counted(earlier)
-        jobs.stop()
         console.print("putting the trades that wait into Kafka", style="dim")
         trades = _backlog.put(on.settings, islice(stream, trades))
+        console.print("making candles of them", style="dim")
+        before, began = Load.now(), time.time()
+        ended, rows = jobs.counted(earlier + trades)
+        after, made = Load.now(), trades / (ended - began)
+        state_mib = jobs.state_mib()
+        jobs.cancel()
         console.print("reading them alone, twice", style="dim")
         read(on, earlier + trades)
-        before = Load.now()
         read_rate = read(on, earlier + trades)
-        console.print("making candles of them", style="dim")
-        began = jobs.go()
-        ended, rows = jobs.counted(earlier + trades)
-        made = trades / (ended - began)
         return Report(
-            host=Host.here(), before=before, after=Load.now(), trades=trades,
+            host=Host.here(), before=before, after=after, trades=trades,
             seconds=round(ended - began, 1), read_rate=round(read_rate), rate=round(made),
-            share=round(made / read_rate, 3), rows=rows, state_mib=jobs.state_mib(),
+            rows=rows, state_mib=state_mib,
         )  # fmt: skip
 
 
@@ -167,15 +169,14 @@ def show(report: Report, console: Console) -> None:
         f"Load average {report.before.one_minute} before and {report.after.one_minute} after; all cores were "
         f"{report.after.cpu_percent} % busy meanwhile."
     )
-    kept = report.share >= TARGET
     console.print(
-        f"[{'green' if kept else 'red'}]{report.share:.0%}[/] of the rate of reading; {TARGET:.0%} is wanted."
+        f"[{'green' if report.kept else 'red'}]{report.share:.0%}[/] of the rate of reading; {TARGET:.0%} is wanted."
     )
 
 
 def main(
     trades: Annotated[int, typer.Option(min=1000, help="how many trades wait")] = 2_000_000,
-    symbols: Annotated[int, typer.Option(min=1, max=1000, help="symbols, on both venues")] = 200,
+    symbols: Annotated[int, typer.Option(min=1, max=1000, help="symbols, on both venues")] = 20,
     rate: Annotated[float, typer.Option(min=1, help="trades a second of the market's time")] = 2_000.0,
     of_candles: Annotated[
         Path | None, typer.Option("--candles", exists=True, help="the trades of a file of candles, all of them")
@@ -183,22 +184,16 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="print everything as JSON")] = False,
 ) -> None:
     """Measure the catch-up; exit 1 where it is slower than is wanted."""
-    console = Console(stderr=as_json)
-    with own_folder() as folder:
+
+    def run(settings: Settings, console: Console) -> Report:
+        if of_candles is None:
+            return measure(settings, _backlog.trades(symbols, rate), min(trades, _EARLIER), trades, console)
         try:
-            own = settings_for(folder)
-            if of_candles is None:
-                report = measure(own, _backlog.trades(symbols, rate), trades // 10, trades, console)
-            else:
-                report = measure(own, _backlog.of_candles(of_candles), _FIRST_OF_CANDLES, sys.maxsize, console)
-        except (BenchError, RecordingError, StackError, SettingsError) as error:
-            console.print(f"[red]{error}[/red]")
-            raise typer.Exit(1) from error
-    if as_json:
-        print(msgspec.json.format(msgspec.json.encode(report)).decode())
-    else:
-        show(report, console)
-    raise typer.Exit(0 if report.share >= TARGET else 1)
+            return measure(settings, _backlog.of_candles(of_candles), _FIRST_OF_CANDLES, sys.maxsize, console)
+        except RecordingError as error:
+            raise BenchError(str(error)) from error
+
+    judge(run, show, as_json=as_json)
 
 
 if __name__ == "__main__":
