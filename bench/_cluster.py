@@ -168,7 +168,7 @@ def plan(connection: psycopg.Connection, query: bytes) -> str:
 
 
 def judge(measure: Callable[[Settings, Console], R], show: Callable[[R, Console], None], *, as_json: bool) -> NoReturn:
-    """Measure on a state of its own, print what came of it, and end the command: with 1 where less was kept.
+    """Measure on a state of its own, print what came of it, and end the command: with 1 where that was not kept.
 
     Raises:
         typer.Exit: always.

@@ -36,6 +36,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def stacks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stacks]:
     """All stacks of this run; what runs at its end is stopped."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        pytest.fail("whole stacks have the same ports: run their tests one after another, without -n", pytrace=False)
     keeper = Stacks(tmp_path_factory.mktemp("stacks"))
     yield keeper
     keeper.stop()

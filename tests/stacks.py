@@ -20,7 +20,7 @@ import psycopg
 
 from market.settings import ROOT, load
 from stack.passwords import Role, dsn
-from stack.running import find
+from stack.running import find, leftovers
 from stack.state import State, market_name
 from stack.status import NOTHING, read
 
@@ -109,6 +109,9 @@ class Stack:
             return found is None
 
         eventually(f"{self.name} has ended", ended)
+        if leftovers(self.state):
+            # The supervisor had died before.
+            self.down()
 
     def status(self) -> dict[str, Any]:
         """Return what `status --json` says."""
@@ -207,8 +210,8 @@ class Stacks:
     def stop(self) -> None:
         """Stop what runs."""
         if self.current is not None:
-            self.current.discard()
-            self.current = None
+            stack, self.current = self.current, None
+            stack.discard()
 
     def remove(self) -> None:
         """Delete the databases that lie elsewhere, since an unprivileged user could not reach them here."""

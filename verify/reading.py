@@ -75,7 +75,7 @@ def partitions_of(consumer: Consumer, topic: str) -> list[int]:
     if found.error is not None:
         raise CannotCheck(
             f"The topic {topic} cannot be read: {found.error.str()}. "
-            "`./pricebraid up` makes the topics that are missing; of anything else the log of kafka tells."
+            "The next start makes the topics that are missing; of anything else the log of kafka tells."
         )
     return sorted(found.partitions)
 

@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -93,14 +94,15 @@ class SequencerProcess:
     def close(self) -> None:
         """Kill it if it runs, and tell what it said: pytest shows that where the test has failed."""
         health = "it has ended"
-        if self.process.poll() is None:
-            try:
+        try:
+            if self.process.poll() is None:
                 health = self.get("/health")
-            except OSError as error:
-                health = str(error)
+        except (OSError, HTTPException) as error:
+            health = str(error)
+        finally:
             self.stop(signal.SIGKILL)
-        sys.stderr.write(f"Sequencer {self._instance}, /health: {health.strip()}\n{self.log}")
-        self._log.close()
+            sys.stderr.write(f"Sequencer {self._instance}, /health: {health.strip()}\n{self.log}")
+            self._log.close()
 
 
 class Cluster:

@@ -44,5 +44,5 @@ def test_a_topic_that_is_missing_is_told_with_what_to_do(there: str) -> None:
     (missing,) = {CANDLES_1M, ROLLUPS} - {there}
     with mock_kafka() as bootstrap:
         make(bootstrap, there)
-        with pytest.raises(CannotCheck, match=rf"topic {missing} cannot be read: .* `./pricebraid up` makes"):
+        with pytest.raises(CannotCheck, match=rf"topic {missing} cannot be read: .* The next start makes"):
             jobs(bootstrap).wait({})
