@@ -7,11 +7,14 @@ fell into the same second of a symbol.
 
 import itertools
 import random
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-from confluent_kafka import Producer
+from confluent_kafka import KafkaException, Producer
 
+from bench._processes import BenchError
 from ingest.publisher import producer_config
 from ingest.venues import Codes, Mapper
 from ingest.venues.binance.messages import BinanceMapper
@@ -98,25 +101,40 @@ def _plain(number: int, decimals: int) -> str:
     return f"{whole}.{part:0{decimals}d}".rstrip("0").rstrip(".")
 
 
-def put(settings: Settings, some: Iterable[tuple[str, str | bytes]]) -> int:
-    """Write trades to `trades`, each symbol to the partition that the sequencer would choose; return how many.
+class Put(NamedTuple):
+    """What was written to `trades`: how many, since when, and when all of them appeared (seconds since the epoch)."""
 
-    They are written in one transaction, so whoever reads what is committed has all of them at once, when this returns.
+    trades: int
+    began: float
+    appeared: float
+
+
+def put(settings: Settings, some: Iterable[tuple[str, str | bytes]]) -> Put:
+    """Write trades to `trades`, each symbol to the partition that the sequencer would choose.
+
+    They are written in one transaction, so whoever reads what is committed has all of them at once.
 
     Raises:
-        KafkaException: the broker did not take all of them.
+        BenchError: there are none, or the broker did not take all of them.
     """
-    producer = Producer(producer_config(settings) | _TRANSACTION)
-    producer.init_transactions()
-    producer.begin_transaction()
-    written = 0
-    for symbol, value in some:
-        while True:
-            try:
-                producer.produce(TRADES, value, symbol)
-                break
-            except BufferError:
-                producer.poll(0.1)
-        written += 1
-    producer.commit_transaction()
-    return written
+    began, written = time.time(), 0
+    try:
+        producer = Producer(producer_config(settings) | _TRANSACTION)
+        producer.init_transactions()
+        producer.begin_transaction()
+        for symbol, value in some:
+            while True:
+                try:
+                    producer.produce(TRADES, value, symbol)
+                    break
+                except BufferError:
+                    producer.poll(0.1)
+            written += 1
+        producer.flush()
+        appeared = time.time()
+        producer.commit_transaction()
+    except KafkaException as error:
+        raise BenchError(f"the broker: {error.args[0].str()}") from error
+    if not written:
+        raise BenchError("there are no trades that could wait: the file has too few")
+    return Put(written, began, appeared)

@@ -1,9 +1,10 @@
 """`python -m bench.catchup`: how fast the jobs work off what waits in Kafka, beside how fast it can be read at all.
 
 As after an outage of what feeds them: the jobs have run for a while, then two million trades of both venues appear in
-`trades` at once, since one transaction wrote them. It takes the time until Postgres holds the candles of all intervals
-with every trade in them. Afterwards, on the same cluster, a job does nothing but read all trades and decode them to
-what candles are made of. That is done twice, and its second time counts: no part runs cold in either.
+`trades` at once, since one transaction wrote them. It takes the time until Postgres holds the candles of all intervals,
+and the minutes of both venues side by side, with every trade in them. Afterwards, on the same cluster, a job does
+nothing but read the same trades and decode them to what candles are made of. That is done twice, and its second time
+counts: no part runs cold in either.
 
 With `--candles FILE` the trades are those that give the candles of that file, all of them.
 """
@@ -37,6 +38,10 @@ TARGET = 0.4
 """The least share of the rate of reading alone."""
 _READ = "create table nowhere with ('connector' = 'blackhole') as select * from candle_input"
 """Takes all that candles are made of, numbers as numbers, and does nothing with it."""
+_WAITING = (
+    "alter table candle_inputs set ('scan.startup.mode' = 'timestamp', 'scan.startup.timestamp-millis' = '{since}',"
+    " 'scan.bounded.mode' = 'latest-offset')"
+)
 _SECONDS = 900.0
 _EARLIER = 2_000_000
 _FIRST_OF_CANDLES = 20_000
@@ -54,15 +59,12 @@ class Report(msgspec.Struct, frozen=True):
     """From when the trades were there until all was in Postgres."""
     read_rate: float
     rate: float
+    share: float
+    """What making candles reaches of the rate of reading alone."""
     rows: dict[str, int]
     """Candles in Postgres, by interval; and `reconciled`, minutes of both venues side by side."""
     state_mib: dict[str, float]
     """Size of a job's checkpoint once all is counted."""
-
-    @property
-    def share(self) -> float:
-        """What making candles reaches of the rate of reading alone."""
-        return self.rate / self.read_rate
 
     @property
     def kept(self) -> bool:
@@ -70,11 +72,11 @@ class Report(msgspec.Struct, frozen=True):
         return self.share >= TARGET
 
 
-def read(on: Cluster, trades: int) -> float:
-    """Read and decode all trades, and return the rate."""
+def read(on: Cluster, since: float, trades: int) -> float:
+    """Read and decode the trades written since then (seconds since the epoch), so many, and return the rate."""
     tables, filled = on.tables(candles.JOB), values(on.settings)
     tables.execute_sql(statement(Filled("tables/candle_inputs.sql", {}), filled))
-    tables.execute_sql("alter table candle_inputs set ('scan.bounded.mode' = 'latest-offset')")
+    tables.execute_sql(_WAITING.format(since=int(since * 1000)))
     tables.execute_sql(statement(Filled("views/candle_input.sql", {}), filled))
     job_id = str(tables.execute_sql(_READ).get_job_client().get_job_id())
     ended = on.finished(job_id, _SECONDS)
@@ -134,23 +136,24 @@ def measure(
     console.print("starting Postgres, Kafka and Flink", style="dim")
     with cluster(settings) as on:
         console.print(f"making candles of {earlier:,} trades, so that nothing is cold", style="dim")
-        _backlog.put(on.settings, islice(stream, earlier))
+        earlier = _backlog.put(on.settings, islice(stream, earlier)).trades
         jobs = Jobs(on)
         jobs.counted(earlier)
         console.print("putting the trades that wait into Kafka", style="dim")
-        trades = _backlog.put(on.settings, islice(stream, trades))
+        trades, since, began = _backlog.put(on.settings, islice(stream, trades))
+        before = Load.now()
         console.print("making candles of them", style="dim")
-        before, began = Load.now(), time.time()
         ended, rows = jobs.counted(earlier + trades)
         after, made = Load.now(), trades / (ended - began)
         state_mib = jobs.state_mib()
         jobs.cancel()
         console.print("reading them alone, twice", style="dim")
-        read(on, earlier + trades)
-        read_rate = read(on, earlier + trades)
+        read(on, since, trades)
+        read_rate = read(on, since, trades)
         return Report(
             host=Host.here(), before=before, after=after, trades=trades,
             seconds=round(ended - began, 1), read_rate=round(read_rate), rate=round(made),
+            share=round(made / read_rate, 3),
             rows=rows, state_mib=state_mib,
         )  # fmt: skip
 
