@@ -20,13 +20,7 @@ from stack.record import record as record_frames
 from stack.state import State
 from stack.tools import PASS_ON, errors
 
-app = typer.Typer(
-    help="Live prices of Binance and KuCoin, braided into candles that people can trust.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
+app = tools.command_line("Live prices of Binance and KuCoin, braided into candles that people can trust.")
 app.add_typer(tools.app)
 
 WHOLE = (

@@ -25,13 +25,15 @@ from stack.passwords import dsn, with_password
 from stack.postgres import psql_program
 from stack.state import State
 
-app = typer.Typer(
-    help="What can be asked of the containers that run.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
+
+def command_line(about: str) -> typer.Typer:
+    """Return a command line without commands yet; `about` is what its help says first."""
+    return typer.Typer(
+        help=about, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
+    )
+
+
+app = command_line("What can be asked of the containers that run.")
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 # What these tell of themselves is in their own help.
 PASS_ON_ALL: dict[str, Any] = {**PASS_ON, "help_option_names": []}
