@@ -101,6 +101,20 @@ def _plain(number: int, decimals: int) -> str:
     return f"{whole}.{part:0{decimals}d}".rstrip("0").rstrip(".")
 
 
+def send(producer: Producer, topic: str, records: Iterable[tuple[str, str | bytes]]) -> int:
+    """Hand records, each a key and a value, to a producer as fast as it takes them; return how many."""
+    sent = 0
+    for key, value in records:
+        while True:
+            try:
+                producer.produce(topic, value, key)
+                break
+            except BufferError:
+                producer.poll(0.01)
+        sent += 1
+    return sent
+
+
 class Put(NamedTuple):
     """What was written to `trades`: how many, since when, and when all of them appeared (seconds since the epoch)."""
 
@@ -117,19 +131,12 @@ def put(settings: Settings, some: Iterable[tuple[str, str | bytes]]) -> Put:
     Raises:
         BenchError: there are none, or the broker did not take all of them.
     """
-    began, written = time.time(), 0
+    began = time.time()
     try:
         producer = Producer(producer_config(settings) | _TRANSACTION)
         producer.init_transactions()
         producer.begin_transaction()
-        for symbol, value in some:
-            while True:
-                try:
-                    producer.produce(TRADES, value, symbol)
-                    break
-                except BufferError:
-                    producer.poll(0.1)
-            written += 1
+        written = send(producer, TRADES, some)
         producer.flush()
         appeared = time.time()
         producer.commit_transaction()

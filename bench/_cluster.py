@@ -3,23 +3,19 @@
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Literal, NoReturn, Protocol, TypeVar
+from typing import Any, Literal
 
-import msgspec
 import psycopg
-import typer
-from rich.console import Console
 
-from bench._processes import BenchError, get_json, own_folder, settings_for, wait_for
+from bench._processes import get_json, wait_for
 from flink_jobs.plan import Job, configuration
 from flink_jobs.submit import environment, submit
-from market.settings import Settings, SettingsError
+from market.settings import Settings
 from market.topics import topics
 from stack import flink, java, kafka, kafka_topics, postgres
-from stack.errors import StackError
 from stack.flinkrest import FlinkRest
 from stack.migrations import migrate
 from stack.part import Part
@@ -29,17 +25,6 @@ from stack.state import State
 
 _SECONDS = 90.0
 _SQL = Path(__file__).parent / "sql"
-
-
-class Judged(Protocol):
-    """A report that says whether what is wanted was kept."""
-
-    @property
-    def kept(self) -> bool:
-        """Whether it was."""
-
-
-R = TypeVar("R", bound=Judged)
 
 
 class Cluster:
@@ -165,26 +150,6 @@ def run_scripts(owner: psycopg.Connection, names: tuple[str, ...], values: Mappi
 def plan(connection: psycopg.Connection, query: bytes) -> str:
     """Ask a query and return how Postgres came to the answer, with the times that it took."""
     return "\n".join(line for (line,) in connection.execute(b"explain (analyze, buffers) " + query))
-
-
-def judge(measure: Callable[[Settings, Console], R], show: Callable[[R, Console], None], *, as_json: bool) -> NoReturn:
-    """Measure on a state of its own, print what came of it, and end the command: with 1 where that was not kept.
-
-    Raises:
-        typer.Exit: always.
-    """
-    console = Console(stderr=as_json)
-    with own_folder() as folder:
-        try:
-            report = measure(settings_for(folder), console)
-        except (BenchError, StackError, SettingsError) as error:
-            console.print(f"[red]{error}[/red]")
-            raise typer.Exit(1) from error
-    if as_json:
-        print(msgspec.json.format(msgspec.json.encode(report)).decode())
-    else:
-        show(report, console)
-    raise typer.Exit(0 if report.kept else 1)
 
 
 @contextmanager

@@ -25,6 +25,14 @@ class Load(msgspec.Struct, frozen=True):
         return cls(round(one, 2), round(five, 2), psutil.cpu_percent())
 
 
+def how_busy(before: Load, after: Load) -> str:
+    """Return what two loads tell of the time between them, as the beginning of a sentence."""
+    return (
+        f"Load average {before.one_minute} before and {after.one_minute} after; "
+        f"all cores were {after.cpu_percent} % busy meanwhile"
+    )
+
+
 class Host(msgspec.Struct, frozen=True):
     """The machine and the versions."""
 

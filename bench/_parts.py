@@ -14,6 +14,7 @@ import msgspec
 from confluent_kafka import Producer
 from websockets.asyncio.client import connect
 
+from bench._backlog import send
 from bench._frames import frames, instruments
 from ingest.publisher import producer_config
 from ingest.venues import Codes
@@ -93,13 +94,7 @@ def produce(settings: Settings, first: int, count: int, symbols: int) -> Took:
     producer = Producer(producer_config(settings))
     producer.list_topics(TRADES_IN, timeout=10)
     watch = Stopwatch()
-    for key, value in records:
-        while True:
-            try:
-                producer.produce(TRADES_IN, value, key)
-                break
-            except BufferError:
-                producer.poll(0.01)
+    send(producer, TRADES_IN, records)
     assert producer.flush(60) == 0
     return watch.took(count)
 

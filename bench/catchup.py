@@ -15,33 +15,27 @@ import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from string import Template
 from typing import Annotated
 
 import msgspec
-import psycopg
 import typer
 from rich.console import Console
 
 from bench import _backlog
-from bench._cluster import Cluster, cluster, judge
-from bench._host import Host, Load
+from bench._cluster import Cluster, cluster, connect
+from bench._command import judge
+from bench._host import Host, Load, how_busy
 from bench._processes import BenchError, wait_for
 from flink_jobs import candles, reconciliation, rollups
 from flink_jobs.plan import Filled, statement, values
 from market.frames import RecordingError
 from market.intervals import INTERVALS
 from market.settings import Settings
-from stack.passwords import dsn
-from stack.state import State
 
 TARGET = 0.4
 """The least share of the rate of reading alone."""
-_READ = "create table nowhere with ('connector' = 'blackhole') as select * from candle_input"
-"""Takes all that candles are made of, numbers as numbers, and does nothing with it."""
-_WAITING = (
-    "alter table candle_inputs set ('scan.startup.mode' = 'timestamp', 'scan.startup.timestamp-millis' = '{since}',"
-    " 'scan.bounded.mode' = 'latest-offset')"
-)
+_SQL = Path(__file__).parent / "sql"
 _SECONDS = 900.0
 _EARLIER = 2_000_000
 _FIRST_OF_CANDLES = 20_000
@@ -76,9 +70,9 @@ def read(on: Cluster, since: float, trades: int) -> float:
     """Read and decode the trades written since then (seconds since the epoch), so many, and return the rate."""
     tables, filled = on.tables(candles.JOB), values(on.settings)
     tables.execute_sql(statement(Filled("tables/candle_inputs.sql", {}), filled))
-    tables.execute_sql(_WAITING.format(since=int(since * 1000)))
+    tables.execute_sql(Template((_SQL / "waiting.sql").read_text()).substitute(since=int(since * 1000)))
     tables.execute_sql(statement(Filled("views/candle_input.sql", {}), filled))
-    job_id = str(tables.execute_sql(_READ).get_job_client().get_job_id())
+    job_id = str(tables.execute_sql((_SQL / "read.sql").read_text()).get_job_client().get_job_id())
     ended = on.finished(job_id, _SECONDS)
     return trades / (ended - on.running_since(job_id))
 
@@ -92,8 +86,7 @@ class Jobs:
 
     def counted(self, trades: int) -> tuple[float, dict[str, int]]:
         """Wait until candles of every interval count so many trades; return when, and how many there are of each."""
-        settings = self._on.settings
-        with psycopg.connect(dsn(settings, State.for_settings(settings)), autocommit=True) as connection:
+        with connect(self._on.settings, "owner") as connection:
 
             def whole(interval: str) -> bool:
                 query = "select sum(trade_count) from candle where interval = %s"
@@ -168,10 +161,7 @@ def show(report: Report, console: Console) -> None:
     console.print("rows: " + ", ".join(f"{number:,} of {interval}" for interval, number in report.rows.items()))
     console.print("state: " + ", ".join(f"{name} {size:,.1f} MiB" for name, size in report.state_mib.items()))
     console.print(f"{report.host}")
-    console.print(
-        f"Load average {report.before.one_minute} before and {report.after.one_minute} after; all cores were "
-        f"{report.after.cpu_percent} % busy meanwhile."
-    )
+    console.print(f"{how_busy(report.before, report.after)}.")
     console.print(
         f"[{'green' if report.kept else 'red'}]{report.share:.0%}[/] of the rate of reading; {TARGET:.0%} is wanted."
     )

@@ -16,10 +16,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench._cluster import connect, database, judge, plan, run_scripts
+from bench._cluster import connect, database, plan, run_scripts
+from bench._command import judge
 from bench._dashboards import DASHBOARDS, QUERIES, VARIABLES, Query, choose, default_hours, ending, options
 from bench._expansion import Shown, Value, expand
-from bench._host import Host, Load
+from bench._host import Host, Load, how_busy
 from bench._spread import percentile
 from market.settings import Settings
 
@@ -185,10 +186,7 @@ def show(report: Report, console: Console) -> None:
         table.add_row(escape(str(found.case)), f"{found.rows:,}", *times)
     console.print(table)
     console.print(f"{len(report.answers)} queries in {report.ways} ways. {report.host}")
-    console.print(
-        f"Load average {report.before.one_minute} before and {report.after.one_minute} after; all cores were "
-        f"{report.after.cpu_percent} % busy meanwhile."
-    )
+    console.print(f"{how_busy(report.before, report.after)}.")
     console.print(f"[{'green]Kept' if report.kept else 'red]Missed'}[/]: p95 < {TARGET:g} s.")
 
 

@@ -14,15 +14,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench._host import Host, Load
+from bench._command import carry_out
+from bench._host import Host, Load, how_busy
 from bench._processes import BenchError, own_stack
 from bench._reader import Measured, Reader
 from bench._spread import Spread, histogram, spread
 from bench._watcher import FINE
 from market.intervals import INTERVALS
-from market.settings import Settings, SettingsError, load
+from market.settings import Settings, load
 from stack.environment import effective
-from stack.errors import StackError
 
 TARGETS = {interval: {"p50": 0.25, "p99": 0.6} if interval in FINE else {"most": 2.0} for interval in INTERVALS}
 """What is to be kept, in seconds, by interval."""
@@ -118,10 +118,8 @@ def show(report: Report, console: Console) -> None:
         f"over {report.seconds:g} s; trades of {report.symbols_sampled} symbols and venues were sampled."
     )
     console.print(f"{report.host}")
-    console.print(
-        f"Load average {report.before.one_minute} before and {report.after.one_minute} after; all cores were "
-        f"{report.after.cpu_percent} % busy meanwhile, {report.busiest_second_percent} % in the busiest second."
-    )
+    busy = how_busy(report.before, report.after)
+    console.print(f"{busy}, {report.busiest_second_percent} % in the busiest second.")
     if report.missed:
         console.print("[red]Missed:[/red] " + "; ".join(report.missed))
     else:
@@ -145,24 +143,18 @@ def main(  # noqa: PLR0917
     as_json: Annotated[bool, typer.Option("--json", help="print everything as JSON")] = False,
 ) -> None:
     """Measure freshness; exit 1 where a target is missed."""
-    console = Console(stderr=as_json)
-    try:
+
+    def measure(console: Console) -> Report:
+        reader = Reader(share, seed, warm_up, seconds)
         if attach:
-            settings = effective(load(market="simulated"))
-            report = _measure(settings, Reader(share, seed, warm_up, seconds), console)
-        else:
-            console.print(f"starting a stack: {symbols} symbols, {rate:g} trades a second", style="dim")
-            # A day of history for every symbol, fetched at first, is a load of its own.
-            simulation = {"symbols": symbols, "trades_per_second": rate}
-            with own_stack(simulation=simulation, repair={"backfill_hours": 0}) as settings:
-                report = _measure(settings, Reader(share, seed, warm_up, seconds), console)
-    except (BenchError, StackError, SettingsError) as error:
-        console.print(f"[red]{error}[/red]")
-        raise typer.Exit(1) from error
-    if as_json:
-        print(msgspec.json.format(msgspec.json.encode(report)).decode())
-    else:
-        show(report, console)
+            return _measure(effective(load(market="simulated")), reader, console)
+        console.print(f"starting a stack: {symbols} symbols, {rate:g} trades a second", style="dim")
+        # A day of history for every symbol, fetched at first, is a load of its own.
+        simulation = {"symbols": symbols, "trades_per_second": rate}
+        with own_stack(simulation=simulation, repair={"backfill_hours": 0}) as settings:
+            return _measure(settings, reader, console)
+
+    report = carry_out(measure, show, as_json=as_json)
     raise typer.Exit(1 if report.missed else 0)
 
 

@@ -20,12 +20,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench._host import Host, Load
+from bench._command import carry_out
+from bench._host import Host, Load, how_busy
 from bench._parts import Took
 from bench._processes import BenchError, Process, broker, get, get_json, running, settings_for, wait_for
 from market.settings import ROOT, Settings
 from stack.environment import base_environment, child_environment
-from stack.errors import StackError
 
 _PATIENCE_SECONDS = 300.0
 
@@ -219,10 +219,7 @@ def show(report: Report, console: Console) -> None:
     console.print(_MEANING, highlight=False)
     console.print(f"The three parts alone take {report.ingest_of_parts:.0%} of the CPU time that ingest takes a frame.")
     console.print(f"{report.host}")
-    console.print(
-        f"Load average {report.before.one_minute} before and {report.after.one_minute} after; "
-        f"all cores were {report.after.cpu_percent} % busy meanwhile, load and broker included."
-    )
+    console.print(f"{how_busy(report.before, report.after)}, load and broker included.")
 
 
 def main(
@@ -232,16 +229,7 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="print everything as JSON")] = False,
 ) -> None:
     """Measure ingest and sequencer, beside their parts alone, on a broker of their own."""
-    console = Console(stderr=as_json)
-    try:
-        report = measure(frames, symbols, runs, console)
-    except (BenchError, StackError) as error:
-        console.print(f"[red]{error}[/red]")
-        raise typer.Exit(1) from error
-    if as_json:
-        print(msgspec.json.format(msgspec.json.encode(report)).decode())
-    else:
-        show(report, console)
+    carry_out(lambda console: measure(frames, symbols, runs, console), show, as_json=as_json)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench._cluster import connect, database, judge, plan, run_scripts
+from bench._cluster import connect, database, plan, run_scripts
+from bench._command import judge
 from bench._host import Host, Load
 from bench._spread import Spread, spread
 from market.settings import ROOT, Settings

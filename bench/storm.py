@@ -18,6 +18,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from bench._command import tell
 from bench._host import Host, Load
 from bench._processes import BenchError, own_stack
 from bench._storm import tables
@@ -174,10 +175,7 @@ def main(  # noqa: PLR0917
         # What was measured before is shown all the same.
         unfinished = True
         console.print(f"[red]{escape(str(error))}[/red]", highlight=False)
-    if as_json:
-        print(msgspec.json.format(msgspec.json.encode(report)).decode())
-    else:
-        show(report, console)
+    tell(report, show, console, as_json=as_json)
     raise typer.Exit(1 if unfinished or (report.outcome is not None and report.outcome.findings) else 0)
 
 
