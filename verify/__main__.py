@@ -1,6 +1,6 @@
 """`python -m verify`: compares closed candles in Postgres with what DuckDB makes of the topics, and notes it there.
 
-Exit codes: 0 all is as it should be, 1 something differs, 2 it could not be checked.
+Exit codes: 0 all is as it should be, 1 something differs, 2 it could not be checked, or was ended before.
 """
 
 import argparse
@@ -26,28 +26,52 @@ from verify.scope import WHOLE, Scope, recent
 LEAST_PRIORITY = 19
 
 
+class _End:
+    """Tells whether somebody has ended the run, by SIGTERM or ctrl-C; then its scratch space is removed.
+
+    Libraries make other errors of an exception that meets them inside ("Query interrupted", a module that is not
+    found), or none at all: so it is also remembered, and looked at with each step.
+    """
+
+    def __init__(self) -> None:
+        self.told = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._take)
+
+    def _take(self, *_: object) -> None:
+        self.told = True
+        self.look()
+
+    def look(self) -> None:
+        """Raise SystemExit if it was ended."""
+        if self.told:
+            sys.exit(2)
+
+
 def main() -> int:
     """Run the check with the arguments of the command line; return the exit code."""
-    # Whoever ends it has its scratch space removed.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
+    end = _End()
     arguments = _parser().parse_args()
     errors = Console(stderr=True)
     try:
-        return _run(load(), arguments, errors)
-    except (SettingsError, CannotCheck, OSError) as error:
+        return _run(load(), arguments, errors, end)
+    except Exception as error:
+        end.look()
+        if not isinstance(error, SettingsError | CannotCheck | OSError):
+            raise
         if arguments.json:
             sys.stdout.write(msgspec.json.encode({"clean": None, "error": str(error)}).decode() + "\n")
         errors.print(f"[bold red]Could not check:[/] {escape(str(error))}", highlight=False)
         return 2
 
 
-def _run(settings: Settings, arguments: argparse.Namespace, errors: Console) -> int:
+def _run(settings: Settings, arguments: argparse.Namespace, errors: Console, end: _End) -> int:
     ledger = Ledger(settings)
     scope = WHOLE
     if arguments.recent:
         os.nice(LEAST_PRIORITY)
         scope = recent(settings, ledger.last_compared())
-    verdict = _noted(settings, scope, ledger, arguments, errors)
+    verdict = _noted(lambda: _checked(settings, scope, arguments, errors, end), scope, ledger, errors, end)
     if arguments.json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(report.as_json(verdict))).decode() + "\n")
     else:
@@ -57,15 +81,16 @@ def _run(settings: Settings, arguments: argparse.Namespace, errors: Console) -> 
     return 0 if verdict.venues_silent is None else 2
 
 
-def _noted(settings: Settings, scope: Scope, ledger: Ledger, arguments: argparse.Namespace, errors: Console) -> Verdict:
-    """Run the check, and note in the database what came of it, also where that is nothing."""
+def _noted(run: Callable[[], Verdict], scope: Scope, ledger: Ledger, errors: Console, end: _End) -> Verdict:
+    """Note in the database what came of a run, also where that is nothing. One that somebody ended is not noted."""
     began = datetime.now(UTC)
     try:
-        verdict = _checked(settings, scope, arguments, errors)
+        verdict = run()
     except NothingToCheck:
         _note(lambda: ledger.nothing_closed(scope, began), errors)
         raise
     except Exception as error:
+        end.look()
         reason = str(error) or type(error).__name__
         _note(lambda: ledger.failed(scope, began, reason), errors)
         raise
@@ -81,7 +106,11 @@ def _note(write: Callable[[], None], errors: Console) -> None:
         errors.print(f"[yellow]Not noted:[/] {escape(str(error))}", highlight=False)
 
 
-def _checked(settings: Settings, scope: Scope, arguments: argparse.Namespace, errors: Console) -> Verdict:
+def _checked(settings: Settings, scope: Scope, arguments: argparse.Namespace, errors: Console, end: _End) -> Verdict:
+    def progress(text: str) -> None:
+        end.look()
+        status.update(escape(text))
+
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory(prefix="verify-", dir=settings.state_dir) as folder,
@@ -95,7 +124,7 @@ def _checked(settings: Settings, scope: Scope, arguments: argparse.Namespace, er
             limit=arguments.limit,
             timeout=arguments.timeout,
             sample=arguments.venue_sample,
-            progress=lambda text: status.update(escape(text)),
+            progress=progress,
         )
 
 
