@@ -18,10 +18,10 @@ from urllib.request import urlopen
 
 import psycopg
 
-from market.settings import ROOT, load
+from market.settings import ROOT, Settings
 from stack.passwords import Role, dsn
-from stack.running import find, leftovers
-from stack.state import State, market_name
+from stack.running import find, last, leftovers
+from stack.state import State
 from stack.status import NOTHING, read
 
 T = TypeVar("T")
@@ -144,9 +144,14 @@ class Stack:
 
     def connect(self, role: Role) -> psycopg.Connection:
         """Return a connection to its database, in a transaction."""
-        market = self.seen()["market"]
-        state = State(self.state, market_name(market))
-        return psycopg.connect(dsn(load(state_dir=self.state, ports={"postgres": PORTS["POSTGRES"]}), state, role))
+        settings = self.settings()
+        return psycopg.connect(dsn(settings, State.for_settings(settings), role))
+
+    def settings(self) -> Settings:
+        """Return what it runs with."""
+        described = last(self.state)
+        assert described is not None
+        return described.load_settings()
 
     def market(self) -> dict[str, Any]:
         """Return what the market on localhost says of itself."""

@@ -20,9 +20,9 @@ from flink_jobs import candles, rollups
 from flink_jobs.plan import Job, configuration, statements, values
 from flink_jobs.submit import environment
 from market.intervals import INTERVALS
-from market.settings import Settings, load
+from market.settings import Settings
 from stack.passwords import with_password
-from stack.state import State, market_name
+from stack.state import State
 from tests.flink_jobs import golden
 from tests.stacks import PORTS, Stack, eventually
 
@@ -117,9 +117,8 @@ def prefix() -> Iterator[str]:
 @pytest.fixture
 def settings(stack: Stack) -> Settings:
     """The running stack's own settings, with the password that jobs write with."""
-    told = load(state_dir=stack.state, ports={name.lower(): port for name, port in PORTS.items()})
-    told = told.model_copy(update={"kafka": told.kafka.model_copy(update={"bootstrap": BOOTSTRAP})})
-    return with_password(told, State(stack.state, market_name(stack.status()["market"])))
+    told = stack.settings()
+    return with_password(told, State.for_settings(told))
 
 
 def start(job: Job, settings: Settings, prefix: str, parallelism: int, savepoint: str | None) -> JobClient:
