@@ -20,6 +20,13 @@ from verify.scope import WHOLE, Scope
 LOOKS = 3
 """So often a candle must differ, each time with the topics read anew, before it is called a difference."""
 
+MOST_LOOKS = 12
+"""So many looks are taken while what is found still changes from one to the next.
+
+What stands in Postgres may be made of more than was read before, where much is being repaired; what has not changed
+since the last look is not.
+"""
+
 _PAUSE = 1.0
 
 Progress = Callable[[str], None]
@@ -89,27 +96,26 @@ def check(
         jobs = Jobs(settings, timeout, progress, hurry=scope.hurry)
         with closing(Reader(settings.kafka.bootstrap, TOPICS, folder, progress, scope)) as reader:
             looking = _Looking(oracle, reader, database, jobs, folder / "found.csv")
-            for look in range(LOOKS):
-                now, until, reach = looking.look(settings, scope, from_time, progress)
-                differing = oracle.compare(again=look > 0)
-                if not differing.candles:
-                    break
-                progress(f"looks again at {differing.candles:,} candles that differ")
-                time.sleep(_PAUSE)
+
+            def look() -> None:
+                looking.look(settings, scope, from_time, progress)
+
+            look()
+            differing = lasting(oracle.compare, look, progress)
         candles = oracle.counts()
         if not any(counts.compared for counts in candles.values()):
             raise NothingToCheck("No candle that the topics hold whole is closed yet.")
-        settled = now - INTERVALS["1m"] - int(settings.repair.check_seconds * 1_000_000)
+        settled = looking.now - INTERVALS["1m"] - int(settings.repair.check_seconds * 1_000_000)
         minutes = oracle.sample(sample, settled) if sample else []
         sampled, unlike_venue, silent = _sampled(settings, minutes, progress)
         # Counting what is older takes a look at all of it.
         older = {}
         if scope is WHOLE:
-            older = {interval: database.out_of_reach(interval, first) for interval, first in reach.items()}
+            older = {interval: database.out_of_reach(interval, first) for interval, first in looking.reach.items()}
         return Verdict(
-            market_now=now,
-            judged_from=reach,
-            judged_until=until,
+            market_now=looking.now,
+            judged_from=looking.reach,
+            judged_until=looking.until,
             records=reader.records,
             doubled=looking.doubled,
             candles=candles,
@@ -121,6 +127,22 @@ def check(
             venues_silent=silent,
             seconds=round(time.monotonic() - began, 2),
         )
+
+
+def lasting(compare: Callable[[bool], Differing], look: Callable[[], None], progress: Progress) -> Differing:
+    """Return what still differs after as many further looks as it takes to tell.
+
+    `compare` is told whether it is to count only what differed the last time, too.
+    """
+    differing = compare(False)
+    for number in range(2, MOST_LOOKS + 1):
+        if not differing.candles or (number > LOOKS and not differing.moved):
+            break
+        progress(f"looks again at {differing.candles:,} candles that differ")
+        time.sleep(_PAUSE)
+        look()
+        differing = compare(True)
+    return differing
 
 
 def _sampled(
@@ -145,11 +167,15 @@ class _Looking:
         self._jobs = jobs
         self._file = file
         self.doubled = 0
+        self.now = 0
+        """The market's now (µs)."""
+        self.until = 0
+        """Until when candles are judged (µs)."""
+        self.reach: dict[str, int] = {}
+        """From where on those of each interval are (µs)."""
 
-    def look(
-        self, settings: Settings, scope: Scope, from_time: int, progress: Progress
-    ) -> tuple[int, int, dict[str, int]]:
-        """Return the market's now, until when candles are judged, and from where on those of each interval."""
+    def look(self, settings: Settings, scope: Scope, from_time: int, progress: Progress) -> None:
+        """Read what is new in the topics, recompute, and read all candles."""
         oracle = self._oracle
         self._reader.read(oracle.load)
         self._jobs.wait(self._reader.required)
@@ -167,4 +193,4 @@ class _Looking:
             progress(f"compares the candles of {interval}")
             self._database.write_candles(self._file, interval, first, until - INTERVALS[interval] + 1)
             oracle.load_found(self._file, now, until)
-        return now, until, reach
+        self.now, self.until, self.reach = now, until, reach

@@ -40,11 +40,15 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class Differing(msgspec.Struct, frozen=True):
-    """How many candles differ, and from the start of the first to the end of the last (µs, UTC)."""
+    """How many candles differ, and from the start of the first to the end of the last (µs, UTC).
+
+    `moved` of them were written between the last two looks.
+    """
 
     candles: int
     from_time: int | None
     to_time: int | None
+    moved: int = 0
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -142,7 +146,7 @@ class Oracle:
         """Take in a CSV file of candles that were found in Postgres; what `recompute` does not make is left out."""
         self._run("load_found", {"file": str(path), "settled": now - SETTLING, "until": until})
 
-    def compare(self, *, again: bool) -> Differing:
+    def compare(self, again: bool) -> Differing:
         """Compare expected and found candles; return what differs.
 
         `again` counts only those that differed the last time too.

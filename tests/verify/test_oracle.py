@@ -233,6 +233,32 @@ def test_a_candle_that_differs_only_at_one_look_is_no_difference() -> None:
         assert made.differences(10) == []
 
 
+def test_it_is_told_what_was_written_since_the_last_look() -> None:
+    trades = [passed("A-USDT", START), passed("A-USDT", START + 1_000_000, 2), passed("A-USDT", START + 2_000_000, 3)]
+    first, second = (
+        {key: candle for key, candle in candles(trades).items() if key[2:] == ("1s", START + number * 1_000_000)}
+        for number in range(2)
+    )
+    now = START + 2_000_000
+
+    def wrong(high: str) -> dict[Key, Candle]:
+        return {key: msgspec.structs.replace(candle, high=Decimal(high)) for key, candle in first.items()}
+
+    with oracle(trades) as (made, folder):
+        assert len({key for key, _ in differing(made, folder, wrong("77"), now)}) == 2
+        for rows, moved in (
+            (wrong("78"), 1),
+            (wrong("78"), 0),
+            (wrong("78") | second, 0),
+            (wrong("79"), 1),
+            ({}, 1),
+            ({}, 0),
+        ):
+            made.forget_found()
+            made.load_found(found(folder, rows), now, now)
+            assert made.compare(again=True).moved == moved
+
+
 def test_a_candle_that_has_not_settled_is_not_judged() -> None:
     trades = [passed("A-USDT", START + second * 1_000_000, second) for second in range(0, 180, 30)]
     with oracle(trades) as (made, folder):
@@ -251,7 +277,7 @@ def test_the_stretch_that_differs_is_told() -> None:
     rows = {key: candle for key, candle in candles(trades).items() if key[2] != "1m" or key[3] not in hours[1:3]}
     with oracle(trades) as (made, folder):
         assert differing(made, folder, rows, START + 2 * DAY)
-        assert made.compare(again=False) == Differing(2, hours[1], hours[2] + MINUTE)
+        assert made.compare(again=True) == Differing(2, hours[1], hours[2] + MINUTE)
 
 
 def test_a_sample_is_of_settled_minutes_of_each_venue_that_no_gap_touches() -> None:

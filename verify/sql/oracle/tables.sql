@@ -65,6 +65,17 @@ create table found (
     known_time varchar
 );
 
+-- The candles that differed at the last look, and what was found of each.
+create table earlier as
+select
+    venue,
+    symbol,
+    "interval",
+    start_time,
+    found as found_row,
+    false as moved
+from found;
+
 -- The intervals: their length, and the first start that can be judged.
 create table reach (
     "interval" varchar not null,
