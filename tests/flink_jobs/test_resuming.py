@@ -21,6 +21,7 @@ from flink_jobs.plan import Job, configuration, statements, values
 from flink_jobs.submit import environment
 from market.intervals import INTERVALS
 from market.settings import Settings
+from stack.environment import effective
 from stack.passwords import with_password
 from stack.state import State
 from tests.flink_jobs import golden
@@ -117,7 +118,7 @@ def prefix() -> Iterator[str]:
 @pytest.fixture
 def settings(stack: Stack) -> Settings:
     """The running stack's own settings, with the password that jobs write with."""
-    told = stack.settings()
+    told = effective(stack.settings())
     return with_password(told, State.for_settings(told))
 
 
