@@ -44,7 +44,9 @@ select
     case when by_venue then cast(nullif(split_index(venue_candle, '|', 10), '') as bigint) else last_id end as last_id,
     case when by_venue then 'venue_candle' else 'trades' end as origin,
     marks = 0 as complete,
-    cast(to_timestamp_ltz(last_trade_time / 1000, 3) as timestamp(3)) as last_trade_time,
+    cast(
+        to_timestamp_ltz(cast(substring(last_price from 1 for 16) as bigint) / 1000, 3) as timestamp(3)
+    ) as last_trade_time,
     cast(to_timestamp_ltz(known_time / 1000, 3) as timestamp(3)) as known_time,
     late_inputs,
     ${generation} as generation,
@@ -69,7 +71,6 @@ from (
             sum(trade_count) as trade_count,
             min(first_id) as first_id,
             max(last_id) as last_id,
-            max(trade_time) as last_trade_time,
             max(venue_candle) as venue_candle,
             coalesce(sum(change), 0) as marks,
             max(known_time) as known_time,
@@ -78,8 +79,11 @@ from (
         from (
             select
                 *,
+                -- An addition costs each row less than to_timestamp_ltz.
                 cast(
-                    to_timestamp_ltz((candle_time - mod(candle_time, ${seconds} * 1000000)) / 1000, 3) as timestamp(3)
+                    timestamp '1970-01-01 00:00:00'
+                    + (candle_time / (${seconds} * 1000000)) * interval '${seconds}' second
+                    as timestamp(3)
                 ) as start_time,
                 -- A candle has closed when a second has passed since its end.
                 known_time - candle_time + mod(candle_time, ${seconds} * 1000000) >= (${seconds} + 1) * 1000000 as late

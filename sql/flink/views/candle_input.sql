@@ -1,7 +1,7 @@
 -- Trades, gap marks and venue candles with numbers as numbers, and what an aggregate can take of each.
 -- `ordered_price` is the text by which trades sort: match time, the venue's own order, then the price to be picked.
 -- Its least and greatest values are a candle's first and last trade, in whatever order they arrive. Times have had 16
--- digits since 2001; sequences are brought to 19.
+-- digits since 2001, so the last trade's time is read from there; sequences are brought to 19.
 -- `venue_candle` is the text by which venue candles sort: whether it supersedes trades, then when it was fetched, then
 -- its fields, to be split again. Its greatest value is the one that counts.
 create view candle_input as
@@ -11,7 +11,6 @@ select
     seconds,
     change,
     supersedes,
-    event_time as trade_time,
     coalesce(event_time, start_time) as candle_time,
     coalesce(event_time + coalesce(behind, 0), known_time) as known_time,
     case when price is not null then first_id end as first_id,
