@@ -186,7 +186,7 @@ def test_jobs_stopped_with_a_savepoint_while_input_flows_and_resumed_with_other_
     savepoints = tmp_path / "savepoints"
     with Flow(prefix, what, COUNT // 3) as flow:
         first = [start(job, settings, prefix, 2, None) for job in (candles.JOB, rollups.JOB)]
-        eventually("a day is there", lambda: stored(stack, "1d"), 180)
+        eventually("a day is there", lambda: stored(stack, "1d"))
         flow.allowed = 2 * COUNT // 3
         sent = flow.sent
         eventually("the input flows again", lambda: flow.sent > sent)
