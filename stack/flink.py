@@ -25,10 +25,15 @@ from stack.state import State
 
 JOBMANAGER = "jobmanager"
 
+# Nothing in it runs often enough for what the better of Java's two compilers takes: half of the processor time of a
+# JobManager in its first minutes.
+_JOBMANAGER = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+
 # The heap is small, since state lies outside of it: collecting it by one thread takes less of the processor than what
 # G1 adds to each write. Java's own thresholds are for code that runs for hours: with the code of five jobs the compiler
-# would be busy for minutes with what runs some times a second.
-_TASKMANAGER = ("-XX:+UseSerialGC", "-XX:CompileThresholdScaling=5")
+# would be busy for minutes with what runs some times a second. Half of the heap is for new objects, instead of a third:
+# few of them live for long, and all tasks stand still while what is left of them is copied.
+_TASKMANAGER = ("-XX:+UseSerialGC", "-XX:CompileThresholdScaling=5", "-XX:NewRatio=1")
 
 # Several processes may be prepared at once, and share folders.
 _preparing = threading.Lock()
@@ -48,7 +53,7 @@ def jobmanager_part(settings: Settings, state: State, java: Java) -> Part:
             settings,
             state,
             java,
-            options=[*jobmanager(settings.flink.jobmanager_memory).jvm, "-XX:+UseSerialGC"],
+            options=[*jobmanager(settings.flink.jobmanager_memory).jvm, *_JOBMANAGER],
             main_class="org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint",
         ),
         env=_process_environment(JOBMANAGER, settings, state),
