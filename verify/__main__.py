@@ -87,6 +87,7 @@ def _noted(run: Callable[[], Verdict], scope: Scope, ledger: Ledger, errors: Con
     try:
         verdict = run()
     except NothingToCheck:
+        end.look()
         _note(lambda: ledger.nothing_closed(scope, began), errors)
         raise
     except Exception as error:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import verify.__main__ as command
-from verify.reading import CannotCheck
+from verify.reading import CannotCheck, NothingToCheck
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +31,10 @@ class Told:
     def failed(self, _scope: object, _began: object, reason: str) -> None:
         self.noted.append(reason)
 
-    compared = nothing_closed = failed
+    compared = failed
+
+    def nothing_closed(self, _scope: object, _began: object) -> None:
+        self.noted.append("nothing closed")
 
 
 ledgers: list[Told] = []
@@ -53,8 +56,13 @@ def not_found(number: int) -> None:
     raise CannotCheck("A module was not found.")
 
 
+def nothing_read(number: int) -> None:
+    ends_itself(number)
+    raise NothingToCheck("No candle is closed.")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("library", [interrupted, not_found, ends_itself])
+@pytest.mark.parametrize("library", [interrupted, not_found, nothing_read, ends_itself])
 def test_a_run_that_is_ended_says_nothing_of_the_candles(
     library: Callable[[int], None],
     number: int,
