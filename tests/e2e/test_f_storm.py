@@ -4,10 +4,9 @@ import pytest
 
 from bench._storm import tables
 from bench._storm.weather import Storm, weather
-from market.settings import load
 from replay.faults import DISCONNECTS, KINDS
 from stack.environment import effective
-from tests.stacks import PORTS, Stacks
+from tests.stacks import Stacks
 
 pytestmark = pytest.mark.stack
 
@@ -18,8 +17,7 @@ def test_every_candle_is_right_or_listed_after_a_storm(stacks: Stacks) -> None:
     stack = stacks.need(
         "storm", "--market", "simulated", "--speed", f"{SPEED:g}", PRICEBRAID_REPAIR__BACKFILL_HOURS="0"
     )
-    ports = {name.lower(): port for name, port in PORTS.items()}
-    settings = effective(load(market="simulated", speed=f"{SPEED:g}", state_dir=stack.state, ports=ports))
+    settings = effective(stack.settings())
     counts = {kind: 5 if kind in ("close", "reset") else 2 for kind in KINDS}
     outcome = weather(settings, Storm(seed=4, minutes=4, counts=counts), print)
     assert not outcome.findings, f"{tables.findings(outcome)}\n{tables.summary(outcome)}"
