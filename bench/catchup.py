@@ -7,7 +7,7 @@ as well and told beside it. Afterwards, on the same cluster, a job does nothing 
 decode them to what candles are made of. Each is done three times, and the fastest counts: no part runs cold, and what
 else slows the machine for a moment flatters nobody.
 
-With `--candles FILE` the trades are those that give the candles of that file, all of them.
+With `--candles FILE` the trades are those that give the candles of that file, all of them and once.
 """
 
 import os
@@ -84,26 +84,30 @@ def read(on: Cluster, since: float, trades: int) -> float:
 
 
 class Counted(NamedTuple):
-    """When every trade was counted, seconds since the epoch: in candles of all intervals, and in the minutes of both
-    venues side by side; and how many rows there are of each."""
+    """When every trade was counted, seconds since the epoch: in candles of all intervals (and how busy the machine had
+    been until then), and in the minutes of both venues side by side."""
 
-    candles: float
-    minutes: float
-    rows: dict[str, int]
+    in_candles: float
+    busy: Load
+    in_minutes: float
 
 
 class Made(NamedTuple):
-    """A backlog that was worked off: what it was, when it was counted, and how busy the machine was meanwhile."""
+    """A backlog that was worked off: what it was, how busy the machine had been, and when all of it was counted."""
 
     backlog: _backlog.Put
-    counted: Counted
     before: Load
-    after: Load
+    counted: Counted
 
     @property
     def seconds(self) -> float:
         """From when the trades were there until Postgres had the candles of all intervals."""
-        return self.counted.candles - self.backlog.appeared
+        return self.counted.in_candles - self.backlog.appeared
+
+    @property
+    def reconciled_seconds(self) -> float:
+        """From when the trades were there until it had the minutes of both venues side by side as well."""
+        return self.counted.in_minutes - self.backlog.appeared
 
     @property
     def rate(self) -> float:
@@ -134,13 +138,16 @@ class Jobs:
             # The day is there last, and is the cheapest to be asked for.
             for interval in reversed(INTERVALS):
                 wait_for(f"every trade is in the candles of {interval}", lambda i=interval: whole(i), _SECONDS, 0.2)  # type: ignore[misc]
-            candles = time.time()
+            in_candles, busy = time.time(), Load.now()
             wait_for("every trade is in the minutes that are compared", reconciled, _SECONDS, 0.2)
-            minutes = time.time()
+            return Counted(in_candles, busy, time.time())
+
+    def rows(self) -> dict[str, int]:
+        """Return how many candles there are of each interval, and `reconciled`, minutes side by side."""
+        with connect(self._on.settings, "owner") as connection:
             rows: dict[str, int] = dict(connection.execute("select interval, count(*) from candle group by interval"))
             row = connection.execute("select count(*) from minute_fact").fetchone()
-        made = {interval: rows[interval] for interval in INTERVALS} | {"reconciled": row[0] if row else 0}
-        return Counted(candles, minutes, made)
+        return {interval: rows[interval] for interval in INTERVALS} | {"reconciled": row[0] if row else 0}
 
     def state_mib(self) -> dict[str, float]:
         """Return the size of each job's next checkpoint."""
@@ -181,20 +188,18 @@ def measure(
             written += backlog.trades
             before = Load.now()
             console.print("making candles of them", style="dim")
-            counted = jobs.counted(written)
-            made.append(Made(backlog, counted, before, Load.now()))
-        state_mib = jobs.state_mib()
+            made.append(Made(backlog, before, jobs.counted(written)))
+        rows, state_mib = jobs.rows(), jobs.state_mib()
         jobs.cancel()
-        console.print("reading them alone, three times", style="dim")
-        last, best = made[-1], max(made, key=lambda one: one.rate)
-        read_rate = max(read(on, last.backlog.began, last.backlog.trades) for _ in range(_READINGS))
+        console.print(f"reading them alone, {_READINGS} times", style="dim")
+        best, last = max(made, key=lambda one: one.rate), made[-1].backlog
+        read_rate = max(read(on, last.began, last.trades) for _ in range(_READINGS))
         return Report(
-            host=Host.here(), before=best.before, after=best.after, trades=best.backlog.trades,
-            seconds=round(best.seconds, 1),
-            reconciled_seconds=round(best.counted.minutes - best.backlog.appeared, 1),
+            host=Host.here(), before=best.before, after=best.counted.busy, trades=best.backlog.trades,
+            seconds=round(best.seconds, 1), reconciled_seconds=round(best.reconciled_seconds, 1),
             read_rate=round(read_rate), rate=round(best.rate), rates=[round(one.rate) for one in made],
             share=round(best.rate / read_rate, 3),
-            rows=last.counted.rows, state_mib=state_mib,
+            rows=rows, state_mib=state_mib,
         )  # fmt: skip
 
 
