@@ -41,25 +41,25 @@ select
     -- Null where one of the finer candles does not tell.
     cast(
         (
-            case when slot_0 is null then 0 else try_cast(slot_0[9] as decimal(35, 18)) end
-            + case when slot_1 is null then 0 else try_cast(slot_1[9] as decimal(35, 18)) end
+            case when slot_0 is null then 0 else cast(nullif(slot_0[9], 'x') as decimal(35, 18)) end
+            + case when slot_1 is null then 0 else cast(nullif(slot_1[9], 'x') as decimal(35, 18)) end
         )
         + (
-            case when slot_2 is null then 0 else try_cast(slot_2[9] as decimal(35, 18)) end
-            + case when slot_3 is null then 0 else try_cast(slot_3[9] as decimal(35, 18)) end
+            case when slot_2 is null then 0 else cast(nullif(slot_2[9], 'x') as decimal(35, 18)) end
+            + case when slot_3 is null then 0 else cast(nullif(slot_3[9], 'x') as decimal(35, 18)) end
         )
         + (
-            case when slot_4 is null then 0 else try_cast(slot_4[9] as decimal(35, 18)) end
-            + case when slot_5 is null then 0 else try_cast(slot_5[9] as decimal(35, 18)) end
+            case when slot_4 is null then 0 else cast(nullif(slot_4[9], 'x') as decimal(35, 18)) end
+            + case when slot_5 is null then 0 else cast(nullif(slot_5[9], 'x') as decimal(35, 18)) end
         )
         as decimal(38, 18)
     ) as taker_buy_base_volume,
-    case when slot_0 is null then 0 else try_cast(slot_0[10] as bigint) end
-    + case when slot_1 is null then 0 else try_cast(slot_1[10] as bigint) end
-    + case when slot_2 is null then 0 else try_cast(slot_2[10] as bigint) end
-    + case when slot_3 is null then 0 else try_cast(slot_3[10] as bigint) end
-    + case when slot_4 is null then 0 else try_cast(slot_4[10] as bigint) end
-    + case when slot_5 is null then 0 else try_cast(slot_5[10] as bigint) end as trade_count,
+    case when slot_0 is null then 0 else cast(nullif(slot_0[10], 'x') as bigint) end
+    + case when slot_1 is null then 0 else cast(nullif(slot_1[10], 'x') as bigint) end
+    + case when slot_2 is null then 0 else cast(nullif(slot_2[10], 'x') as bigint) end
+    + case when slot_3 is null then 0 else cast(nullif(slot_3[10], 'x') as bigint) end
+    + case when slot_4 is null then 0 else cast(nullif(slot_4[10], 'x') as bigint) end
+    + case when slot_5 is null then 0 else cast(nullif(slot_5[10], 'x') as bigint) end as trade_count,
     try_cast(least(
         coalesce(slot_0[11], 'x'),
         coalesce(slot_1[11], 'x'),
