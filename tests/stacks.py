@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -60,16 +59,6 @@ def eventually(what: str, check: Callable[[], T | None], seconds: float = 60.0) 
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {seconds:g} s: {what} (last: {result!r})")
         time.sleep(0.1)
-
-
-def differences(ours: list[list[str]], expected: list[list[str]]) -> dict[str, Any]:
-    """Return what only one of two tables has, for an assertion that it is nothing: at most ten rows of each.
-
-    Of thousands of rows pytest would print all, and the few that matter be lost among them.
-    """
-    found, wanted = Counter(map(tuple, ours)), Counter(map(tuple, expected))
-    only = {"only in ours": found - wanted, "only in expected": wanted - found}
-    return {side: (rows.total(), sorted(rows.elements())[:10]) for side, rows in only.items() if rows}
 
 
 @dataclass
