@@ -60,21 +60,27 @@ select
     + case when slot_3 is null then 0 else cast(nullif(slot_3[10], 'x') as bigint) end
     + case when slot_4 is null then 0 else cast(nullif(slot_4[10], 'x') as bigint) end
     + case when slot_5 is null then 0 else cast(nullif(slot_5[10], 'x') as bigint) end as trade_count,
-    try_cast(least(
-        coalesce(slot_0[11], 'x'),
-        coalesce(slot_1[11], 'x'),
-        coalesce(slot_2[11], 'x'),
-        coalesce(slot_3[11], 'x'),
-        coalesce(slot_4[11], 'x'),
-        coalesce(slot_5[11], 'x')
+    cast(nullif(
+        least(
+            coalesce(slot_0[11], 'x'),
+            coalesce(slot_1[11], 'x'),
+            coalesce(slot_2[11], 'x'),
+            coalesce(slot_3[11], 'x'),
+            coalesce(slot_4[11], 'x'),
+            coalesce(slot_5[11], 'x')
+        ),
+        'x'
     ) as bigint) as first_id,
-    try_cast(greatest(
-        coalesce(slot_0[12], ' '),
-        coalesce(slot_1[12], ' '),
-        coalesce(slot_2[12], ' '),
-        coalesce(slot_3[12], ' '),
-        coalesce(slot_4[12], ' '),
-        coalesce(slot_5[12], ' ')
+    cast(nullif(
+        greatest(
+            coalesce(slot_0[12], ' '),
+            coalesce(slot_1[12], ' '),
+            coalesce(slot_2[12], ' '),
+            coalesce(slot_3[12], ' '),
+            coalesce(slot_4[12], ' '),
+            coalesce(slot_5[12], ' ')
+        ),
+        ' '
     ) as bigint) as last_id,
     case
         when 'venue_candle' in (slot_0[16], slot_1[16], slot_2[16], slot_3[16], slot_4[16], slot_5[16])
@@ -82,23 +88,26 @@ select
         else 'trades'
     end as origin,
     marks = 0 as complete,
-    try_cast(greatest(
-        coalesce(slot_0[13], ' '),
-        coalesce(slot_1[13], ' '),
-        coalesce(slot_2[13], ' '),
-        coalesce(slot_3[13], ' '),
-        coalesce(slot_4[13], ' '),
-        coalesce(slot_5[13], ' ')
-    ) as timestamp(3)) as last_trade_time,
-    cast(greatest(
-        coalesce(cast(marked_time as string), ' '),
-        coalesce(slot_0[14], ' '),
-        coalesce(slot_1[14], ' '),
-        coalesce(slot_2[14], ' '),
-        coalesce(slot_3[14], ' '),
-        coalesce(slot_4[14], ' '),
-        coalesce(slot_5[14], ' ')
-    ) as timestamp(3)) as known_time,
+    cast(to_timestamp_ltz(cast(nullif(
+        greatest(
+            coalesce(slot_0[13], ' '),
+            coalesce(slot_1[13], ' '),
+            coalesce(slot_2[13], ' '),
+            coalesce(slot_3[13], ' '),
+            coalesce(slot_4[13], ' '),
+            coalesce(slot_5[13], ' ')
+        ),
+        ' '
+    ) as bigint), 3) as timestamp(3)) as last_trade_time,
+    cast(to_timestamp_ltz(greatest(
+        coalesce(marked_time, 0),
+        coalesce(cast(slot_0[14] as bigint), 0),
+        coalesce(cast(slot_1[14] as bigint), 0),
+        coalesce(cast(slot_2[14] as bigint), 0),
+        coalesce(cast(slot_3[14] as bigint), 0),
+        coalesce(cast(slot_4[14] as bigint), 0),
+        coalesce(cast(slot_5[14] as bigint), 0)
+    ), 3) as timestamp(3)) as known_time,
     late_marks
     + coalesce(cast(slot_0[15] as bigint), 0)
     + coalesce(cast(slot_1[15] as bigint), 0)

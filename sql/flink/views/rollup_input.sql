@@ -8,7 +8,7 @@ select
     slot,
     newest,
     cast(null as int) as change,
-    cast(null as timestamp(3)) as marked_time,
+    cast(null as bigint) as marked_time,
     false as late
 from rollup_part
 union all
@@ -20,7 +20,7 @@ select
     cast(null as bigint) as slot,
     cast(null as string) as newest,
     change,
-    cast(to_timestamp_ltz(known_time / 1000, 3) as timestamp(3)) as marked_time,
+    known_time / 1000 as marked_time,
     known_time >= start_time + cast(seconds + 1 as bigint) * 1000000 as late
 from gap_marks
 where seconds > 60 and start_time >= ${from_time}

@@ -35,13 +35,20 @@ select
         -- 10
         coalesce(cast(trade_count as string), 'x'),
         -- 11
-        lpad(coalesce(cast(first_id as string), rpad('x', 19, 'x')), 19, '0'),
+        coalesce(lpad(cast(first_id as string), 19, '0'), 'x'),
         -- 12
-        lpad(coalesce(cast(last_id as string), rpad(' ', 19, ' ')), 19, '0'),
-        -- 13
-        coalesce(cast(last_trade_time as string), rpad(' ', 23, ' ')),
-        -- 14
-        cast(known_time as string),
+        coalesce(lpad(cast(last_id as string), 19, '0'), ' '),
+        -- 13, and 14: milliseconds, since Flink takes long to read a time
+        coalesce(
+            lpad(
+                cast(extract(epoch from last_trade_time) * 1000 + extract(millisecond from last_trade_time) as string),
+                15, '0'
+            ),
+            ' '
+        ),
+        lpad(
+            cast(extract(epoch from known_time) * 1000 + extract(millisecond from known_time) as string), 15, '0'
+        ),
         -- 15: what was late for a finer candle is late for this one if it was known a second after this one's end
         case
             when known_time >= cast(to_timestamp_ltz((first_minute + minutes) * 60 + 1, 0) as timestamp(3))
