@@ -71,7 +71,6 @@ autovacuum_naptime = '10s'
 autovacuum_max_workers = 2
 autovacuum_vacuum_threshold = 500
 autovacuum_vacuum_scale_factor = 0.02
-autovacuum_analyze_scale_factor = 0.05
 
 idle_in_transaction_session_timeout = '5min'
 tcp_keepalives_idle = 60
