@@ -24,6 +24,14 @@ def simulated(stacks: Stacks) -> Stack:
     return stacks.simulated()
 
 
+def test_charts_start_full(simulated: Stack) -> None:
+    held = (
+        "select venue, symbol, count(*) from candle where interval = '1m' and complete"
+        " and start_time >= now() - interval '24 hours' group by 1, 2 having count(*) >= 1400"
+    )
+    eventually("a day of every symbol", lambda: len(simulated.query(held)) == 2 * len(MAJORS), 300)
+
+
 def test_every_symbol_of_both_venues_gets_candles(simulated: Stack) -> None:
     wanted = {
         (venue, symbol, interval) for venue in ("binance", "kucoin") for symbol in MAJORS for interval in INTERVALS
@@ -33,14 +41,6 @@ def test_every_symbol_of_both_venues_gets_candles(simulated: Stack) -> None:
         return {tuple(row) for row in simulated.query("select distinct venue, symbol, interval from candle")} == wanted
 
     eventually("candles of all symbols", there, 120)
-
-
-def test_charts_start_full(simulated: Stack) -> None:
-    held = (
-        "select venue, symbol, count(*) from candle where interval = '1m' and complete"
-        " and start_time >= now() - interval '24 hours' group by 1, 2 having count(*) >= 1400"
-    )
-    eventually("a day of every symbol", lambda: len(simulated.query(held)) == 2 * len(MAJORS), 300)
 
 
 def test_verify_is_clean_until_a_candle_is_edited(simulated: Stack) -> None:
