@@ -151,6 +151,8 @@ def flink_environment(settings: Settings, state: State, java: Java) -> dict[str,
         "FLINK_LOG_DIR": str(state.logs),
         "FLINK_PID_DIR": str(state.run),
         "JAVA_HOME": str(java.home),
+        # The one place where the JVM that PyFlink starts by itself looks for options of clients.
+        "JVM_ARGS": " ".join(CLIENT_OPTIONS),
         "PYTHONPATH": str(ROOT),
     }
 

@@ -81,7 +81,6 @@ def configuration(settings: Settings, state: State, java_options: list[str], mem
         "taskmanager.numberOfTaskSlots": str(flink.slots),
         "parallelism.default": str(flink.parallelism),
         "env.java.opts.all": " ".join(java_options),
-        "env.java.opts.client": " ".join(CLIENT_OPTIONS),
         "io.tmp.dirs": str(state.flink_tmp / "client"),
         # A finished or failed job stays in the UI for an hour; without this bound, a failing one fills the heap.
         "jobstore.max-capacity": "50",

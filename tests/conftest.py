@@ -74,6 +74,8 @@ def flink_home(stack: Stack) -> None:
     (home / "conf" / "config.yaml").write_text("{}\n")
     # The JVM of this process should see what the cluster's see.
     os.environ["JAVA_TOOL_OPTIONS"] = "-Duser.timezone=UTC"
+    # It plans much and repeats little, beside a whole stack: the quick compiler is enough.
+    os.environ["JVM_ARGS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
     with warnings.catch_warnings():
         # PyFlink imports Beam, which warns of much that is not ours.
         warnings.simplefilter("ignore")

@@ -173,6 +173,17 @@ def test_a_pid_is_the_program_itself_and_every_jvm_is_on_utc(machine: Machine) -
     }
 
 
+def test_what_submits_jobs_wastes_no_time_on_compiling(machine: Machine) -> None:
+    asked = (
+        "from pyflink.java_gateway import get_gateway\n"
+        "beans = get_gateway().jvm.java.lang.management.ManagementFactory\n"
+        "print(*beans.getRuntimeMXBean().getInputArguments())\n"
+    )
+    environment = flink_environment(machine.settings, machine.state, find())
+    done = subprocess.run([sys.executable, "-c", asked], env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    assert {"-XX:TieredStopAtLevel=1", "-Xmx512m", "-Duser.timezone=UTC"} <= set(done.stdout.split())
+
+
 def test_the_installed_parts_leave_room_in_four_gigabytes(machine: Machine) -> None:
     resident = 0
     for process in machine.processes.values():
