@@ -52,9 +52,9 @@ class Intake:
             numbers.trades += 1
             if stats.newest_event_time is None or trade.event_time > stats.newest_event_time:
                 stats.newest_event_time = trade.event_time
-            if stats.clock_offset is not None:
-                stats.lag_seconds = (trade.receive_time + stats.clock_offset - trade.event_time) / 1_000_000
-                numbers.lag.observe(stats.lag_seconds)
+            stats.delay = trade.receive_time - trade.event_time
+            if (lag := stats.lag_seconds) is not None:
+                numbers.lag.observe(lag)
             stats.silence.heard(trade.symbol)
             stats.staleness.heard(trade.symbol, time.monotonic())
         for part in mapped.tickers:

@@ -73,10 +73,18 @@ class VenueStats:
         self.renewals = 0
         """How often an open connection was replaced, before it could be lost or because its trades stayed away."""
         self.newest_event_time: int | None = None
-        self.lag_seconds: float | None = None
+        self.delay: int | None = None
+        """From the last trade's time to when it came, in microseconds of two clocks: the venue's and this machine's."""
         self.clock_offset: int | None = None
         self.last_message: float | None = None
         """When the last frame with market data came, in seconds of the monotonic clock."""
+
+    @property
+    def lag_seconds(self) -> float | None:
+        """How long the last trade took to come here; unknown without a trade, or before the clocks are compared."""
+        if self.delay is None or self.clock_offset is None:
+            return None
+        return (self.delay + self.clock_offset) / _MICROSECONDS
 
     def close(self, symbols: Collection[str], now: float) -> None:
         """Take note that these symbols, and no others, do not trade. `now` is seconds of the monotonic clock."""

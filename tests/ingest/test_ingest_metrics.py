@@ -48,6 +48,9 @@ def test_no_lag_is_claimed_before_the_clocks_are_compared() -> None:
     stats = taken(None, TRADE)
     assert stats.lag_seconds is None
     assert not any("lag_seconds_count" in line for line in page(stats))
+    # Then that of the trade that came before it is known.
+    stats.clock_offset = 1_270_000
+    assert stats.lag_seconds == pytest.approx(0.015896)
 
 
 def test_every_number_is_there_by_venue_and_channel() -> None:

@@ -89,10 +89,13 @@ async def test_sigterm_flushes_everything_and_says_so() -> None:
     with mock_kafka() as bootstrap:
         async with started(market, bootstrap, PRICEBRAID_INGEST__RAW_BATCH_SECONDS="3600") as (process, port):
             seen: dict[str, Any] = {}
-            while seen.get("trades") != {"binance": TRADES, "kucoin": TRADES}:
+            wanted = {"binance": TRADES, "kucoin": TRADES}
+            # The clocks are compared meanwhile, sooner or later than the trades come.
+            while seen.get("trades") != wanted or seen["clock"] is None:
                 assert process.returncode is None
                 venues = (await health(port)).get("venues", {})
                 seen["trades"] = {name: venue["trades"] for name, venue in venues.items()}
+                seen["clock"] = venues.get("binance", {}).get("clock_offset_seconds")
                 await asyncio.sleep(0.05)
             state = await health(port)
             process.send_signal(signal.SIGTERM)
