@@ -43,8 +43,10 @@ appender.file.layout.type = PatternLayout
 appender.file.layout.pattern = {_PATTERN}
 """
 
-# A client lives for seconds: the quick compiler is enough.
-CLIENT_OPTIONS = ["-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
+SHORT_LIVED = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
+"""Options of a JVM that plans much and repeats little: the quick compiler is enough."""
+
+CLIENT_OPTIONS = ["-Xmx512m", *SHORT_LIVED]
 
 # What panels and alerts ask for, of hundreds of metrics an operator: `<scope>:<names>`, by Flink's names.
 _SHOWN = (

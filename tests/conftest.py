@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
+from stack.flink_conf import SHORT_LIVED
 from tests.stacks import PORTS, Stack, Stacks
 
 # How long an example takes says nothing of what it shows, least on a busy machine.
@@ -74,8 +75,7 @@ def flink_home(stack: Stack) -> None:
     (home / "conf" / "config.yaml").write_text("{}\n")
     # The JVM of this process should see what the cluster's see.
     os.environ["JAVA_TOOL_OPTIONS"] = "-Duser.timezone=UTC"
-    # It plans much and repeats little, beside a whole stack: the quick compiler is enough.
-    os.environ["JVM_ARGS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+    os.environ["JVM_ARGS"] = " ".join(SHORT_LIVED)
     with warnings.catch_warnings():
         # PyFlink imports Beam, which warns of much that is not ours.
         warnings.simplefilter("ignore")

@@ -38,7 +38,7 @@ select
         coalesce(lpad(cast(first_id as string), 19, '0'), 'x'),
         -- 12
         coalesce(lpad(cast(last_id as string), 19, '0'), ' '),
-        -- 13, and 14: milliseconds, since Flink takes long to read a time
+        -- 13: milliseconds, since Flink takes long to read a time
         coalesce(
             lpad(
                 cast(extract(epoch from last_trade_time) * 1000 + extract(millisecond from last_trade_time) as string),
@@ -46,9 +46,8 @@ select
             ),
             ' '
         ),
-        lpad(
-            cast(extract(epoch from known_time) * 1000 + extract(millisecond from known_time) as string), 15, '0'
-        ),
+        -- 14: the same, compared as a number
+        cast(extract(epoch from known_time) * 1000 + extract(millisecond from known_time) as string),
         -- 15: what was late for a finer candle is late for this one if it was known a second after this one's end
         case
             when known_time >= cast(to_timestamp_ltz((first_minute + minutes) * 60 + 1, 0) as timestamp(3))
