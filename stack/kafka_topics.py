@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its package lists none of its names
     AdminClient,
     AlterConfigOpType,
@@ -13,6 +13,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its package
     ConfigResource,
     ConfigSource,
     NewTopic,
+    OffsetSpec,
     ResourceType,
 )
 
@@ -94,12 +95,21 @@ def _create(admin: AdminClient, topics: list[TopicLike]) -> None:
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise
-    # The controller answers before the broker knows of them.
+    _wait_until_there(admin, topics)
+
+
+def _wait_until_there(admin: AdminClient, topics: list[TopicLike]) -> None:
+    """Wait until each partition can be asked: the controller answers sooner than the broker knows of them and leads."""
+    missing = {TopicPartition(topic.name, number) for topic in topics for number in range(topic.partitions)}
     deadline = time.monotonic() + _SECONDS
-    while not {topic.name for topic in topics} <= admin.list_topics(timeout=_SECONDS).topics.keys():
-        if time.monotonic() > deadline:
-            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
-        time.sleep(0.05)
+    while missing:
+        newest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        asked = admin.list_offsets(dict.fromkeys(missing, newest), request_timeout=_SECONDS)
+        refusals = {place: future.exception(_SECONDS) for place, future in asked.items()}
+        missing = {place for place, refusal in refusals.items() if refusal is not None}
+        if missing and time.monotonic() > deadline:
+            raise next(filter(None, refusals.values()))
+        time.sleep(0.05 if missing else 0)
 
 
 def _configure(admin: AdminClient, topics: list[TopicLike]) -> None:

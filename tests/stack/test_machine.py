@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import psycopg
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from market.settings import Settings, load
 from market.topics import Topic, topics
@@ -299,6 +299,17 @@ def test_topics_are_made_then_kept_as_the_settings_say(machine: Machine) -> None
     with pytest.raises(StackError, match="has 2 partitions, the settings say 3") as refusal:
         create_topics(bootstrap, [Topic("probe", 3, retention_hours=1, retention_bytes=1 << 23)])
     assert "kafka.partitions" in refusal.value.remedy
+
+
+def test_topics_that_were_made_can_be_asked_at_once(machine: Machine) -> None:
+    bootstrap = machine.parts["kafka"].endpoint
+    made = [Topic(f"at-once-{number}", 8, retention_hours=1, retention_bytes=1 << 23) for number in range(20)]
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "at-once"})
+    for topic in made:
+        create_topics(bootstrap, [topic])
+        for number in range(topic.partitions):
+            assert consumer.get_watermark_offsets(TopicPartition(topic.name, number), timeout=10) == (0, 0)
+    consumer.close()
 
 
 def described(bootstrap: str, topic: str) -> dict[str, str]:
