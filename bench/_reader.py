@@ -25,7 +25,7 @@ from stack.state import State
 
 _LOOK_SECONDS = 0.02
 # What is made of minutes changes once a second, and is not looked at so often that looking makes it slow.
-_COARSE_LOOKS = 10
+_COARSE_LOOKS = 3
 _PATIENCE = 30_000_000
 _FIRST_SECONDS = 60.0
 

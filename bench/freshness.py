@@ -2,7 +2,7 @@
 
 At 2,000 trades a second over 200 symbols on both venues, a process of its own listens to the market as any client does
 and chooses 1 % of the trades at random over all symbols. From then on their rows of `candle` are read until `last_id`
-says that the trade is counted: those of a second and a minute every 20 ms, the coarser ones every 200 ms. Open loop:
+says that the trade is counted: those of a second and a minute every 20 ms, the coarser ones every 60 ms. Open loop:
 the market does not wait for anybody, and what stalls is seen.
 Nothing of the pipeline is asked or told; a trade that is not seen within 30 s counts as 30 s.
 """
