@@ -23,7 +23,6 @@ _UNCOUNTED = (
     "postgres_password",
     "flush_ms",
     "ticker_flush_ms",
-    "linger_ms",
     "generation",
     "from_time",
 )
@@ -60,8 +59,8 @@ class Job(msgspec.Struct, frozen=True):
     """A job: its name, and its tables and views in the order in which they are created.
 
     The statement that it runs is `jobs/<name>.sql`. `parallel` is false where one task does. `options` are Flink's own,
-    over those that all jobs have. It gathers rows for `gather_ms` at least, or as long as the settings say, before it
-    aggregates them.
+    over those that all jobs have. It gathers rows for `gather_ms` before it aggregates them, or as long as the settings
+    say.
     """
 
     name: str
@@ -69,7 +68,7 @@ class Job(msgspec.Struct, frozen=True):
     views: tuple[str | Filled, ...]
     parallel: bool = True
     options: dict[str, str] = {}
-    gather_ms: int = 0
+    gather_ms: int | None = None
 
     def uses(self) -> list[Filled]:
         """Return the job's files in the order in which they are executed: paths below `sql/flink`, own values."""
@@ -98,7 +97,6 @@ def values(settings: Settings, generation: int = 1, from_time: int = 0) -> dict[
         "postgres_password": settings.postgres.writer_password,
         "flush_ms": str(settings.flink.flush_ms),
         "ticker_flush_ms": str(max(200, settings.flink.flush_ms)),
-        "linger_ms": str(settings.kafka.linger_ms),
         "state_hours": f"{settings.flink.state_hours:g}",
         "second_state_hours": f"{settings.flink.second_state_hours:g}",
         "generation": str(generation),
@@ -108,12 +106,13 @@ def values(settings: Settings, generation: int = 1, from_time: int = 0) -> dict[
 
 def configuration(job: Job, settings: Settings) -> dict[str, str]:
     """Return the Flink options that the job is submitted with."""
+    gather_ms = settings.flink.mini_batch_ms if job.gather_ms is None else job.gather_ms
     return {
         **_CONFIGURATION,
         **job.options,
         # From task to task rows wait for others, by default for 0.1 s: at each of a day's five steps, too.
         "execution.buffer-timeout.interval": "20 ms",
-        "table.exec.mini-batch.allow-latency": f"{max(job.gather_ms, settings.flink.mini_batch_ms)} ms",
+        "table.exec.mini-batch.allow-latency": f"{gather_ms} ms",
         "table.exec.state.ttl": f"{settings.flink.state_hours:g} h",
         "parallelism.default": str(settings.flink.parallelism if job.parallel else 1),
         "pipeline.name": job.name,

@@ -32,6 +32,8 @@ JOB = Job(
     # A key has one row or two at a time: it costs more than it saves to put them together before they change tasks.
     options=DROP_INCOMPLETE_ROWS | {"table.optimizer.agg-phase-strategy": "ONE_PHASE"},
     parallel=False,
+    # Minutes come once a second, all at a time: to wait for more would gather little, at each of a day's five steps.
+    gather_ms=10,
 )
 
 if __name__ == "__main__":

@@ -53,9 +53,11 @@ def test_where_and_how_fast_a_job_runs_leaves_its_fingerprint_alone(changed: dic
 
 
 @pytest.mark.parametrize(
-    ("gather_ms", "setting", "latency"), [(0, 50, "50 ms"), (1000, 50, "1000 ms"), (9, 50, "50 ms")]
+    ("gather_ms", "setting", "latency"), [(None, 50, "50 ms"), (1000, 50, "1000 ms"), (9, 50, "9 ms")]
 )
-def test_a_job_gathers_as_long_as_it_asks_for_and_the_settings_do(gather_ms: int, setting: int, latency: str) -> None:
+def test_a_job_gathers_as_long_as_it_asks_for_or_the_settings_do(
+    gather_ms: int | None, setting: int, latency: str
+) -> None:
     job = Job(name="j", tables=(), views=(), gather_ms=gather_ms)
     made = plan.configuration(job, settings(flink={"mini_batch_ms": setting}))
     assert made["table.exec.mini-batch.allow-latency"] == latency

@@ -5,7 +5,6 @@ with (
     'connector' = 'upsert-kafka',
     'topic' = 'rollups',
     'properties.bootstrap.servers' = '${kafka_bootstrap}',
-    'properties.linger.ms' = '${linger_ms}',
     'key.format' = 'json',
     'value.format' = 'json',
     'value.json.encode.decimal-as-plain-number' = 'true'
