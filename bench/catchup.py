@@ -38,7 +38,7 @@ TARGET = 0.4
 """The least share of the rate of reading alone."""
 _SQL = Path(__file__).parent / "sql"
 _SECONDS = 900.0
-_EARLIER = 2_000_000
+_EARLIER = 4_000_000
 _READINGS = 3
 _FIRST_OF_CANDLES = 20_000
 _RECONCILED = "select sum(coalesce(binance_trade_count, 0) + coalesce(kucoin_trade_count, 0)) from minute_fact"
@@ -235,7 +235,7 @@ def main(
 
     def run(settings: Settings, console: Console) -> Report:
         if of_candles is None:
-            made_up, earlier = _backlog.trades(symbols, rate), min(trades, _EARLIER)
+            made_up, earlier = _backlog.trades(symbols, rate), min(2 * trades, _EARLIER)
             return measure(settings, made_up, console, earlier=earlier, trades=trades, times=times)
         try:
             recorded = _backlog.of_candles(of_candles)

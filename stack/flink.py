@@ -29,11 +29,11 @@ JOBMANAGER = "jobmanager"
 # JobManager in its first minutes.
 _JOBMANAGER = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
-# The heap is small, since state lies outside of it: collecting it by one thread takes less of the processor than what
-# G1 adds to each write. Java's own thresholds are for code that runs for hours: with the code of five jobs the compiler
-# would be busy for minutes with what runs some times a second. Half of the heap is for new objects, instead of a third:
-# few of them live for long, and all tasks stand still while what is left of them is copied.
-_TASKMANAGER = ("-XX:+UseSerialGC", "-XX:CompileThresholdScaling=5", "-XX:NewRatio=1")
+# The heap is small, since state lies outside of it: collecting it while all tasks stand still takes less of the
+# processor than what G1 adds to each write, and they stand still for half as long where two threads do it. Java's own
+# thresholds are for code that runs for hours: with the code of five jobs the compiler would be busy for minutes with
+# what runs some times a second. Half of the heap is for new objects, instead of a third: few of them live for long.
+_TASKMANAGER = ("-XX:+UseParallelGC", "-XX:CompileThresholdScaling=5", "-XX:NewRatio=1")
 
 # Several processes may be prepared at once, and share folders.
 _preparing = threading.Lock()
