@@ -1,4 +1,7 @@
-"""A short storm over the whole stack: every closed candle ends right or listed, and every gap comes of a fault."""
+"""A short storm over the whole stack: every closed candle ends right or listed, and every gap comes of a fault.
+
+In the long tests also with two ingest processes and two sequencers at once.
+"""
 
 import pytest
 
@@ -13,9 +16,14 @@ pytestmark = pytest.mark.stack
 SPEED = 4.0
 
 
-def test_every_candle_is_right_or_listed_after_a_storm(stacks: Stacks) -> None:
+@pytest.mark.parametrize("processes", ["1", pytest.param("2", marks=pytest.mark.long)])
+def test_every_candle_is_right_or_listed_after_a_storm(stacks: Stacks, processes: str) -> None:
     stack = stacks.need(
-        "storm", "--market", "simulated", "--speed", f"{SPEED:g}", PRICEBRAID_REPAIR__BACKFILL_HOURS="0"
+        f"storm over {processes}",
+        *("--market", "simulated", "--speed", f"{SPEED:g}"),
+        PRICEBRAID_REPAIR__BACKFILL_HOURS="0",
+        PRICEBRAID_INGEST__PROCESSES=processes,
+        PRICEBRAID_SEQUENCER__PROCESSES=processes,
     )
     settings = effective(stack.settings())
     counts = {kind: 5 if kind in ("close", "reset") else 2 for kind in KINDS}
