@@ -187,7 +187,10 @@ class FlinkSettings(_Section):
         1, description="parallelism of the jobs that can be spread; more takes more cores, and is faster with many"
     )
     taskmanagers: Annotated[int, Field(ge=1, le=16)] = Field(1, description="TaskManager processes")
-    slots: Annotated[int, Field(ge=1, le=64)] = Field(8, description="slots of each TaskManager")
+    slots: Annotated[int, Field(ge=1, le=64)] = Field(
+        8,
+        description="slots of each TaskManager: the jobs take four and twice `flink.parallelism`, a query of `sql` one",
+    )
     jobmanager_memory: str = Field("768m", pattern=r"^\d+[mg]$", description="memory of the JobManager process")
     taskmanager_memory: str = Field("1536m", pattern=r"^\d+[mg]$", description="memory of a TaskManager process")
     checkpoint_seconds: Positive = Field(10.0, description="time between checkpoints")
