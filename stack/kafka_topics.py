@@ -100,16 +100,19 @@ def _create(admin: AdminClient, topics: list[TopicLike]) -> None:
 
 def _wait_until_there(admin: AdminClient, topics: list[TopicLike]) -> None:
     """Wait until each partition can be asked: the controller answers sooner than the broker knows of them and leads."""
-    missing = {TopicPartition(topic.name, number) for topic in topics for number in range(topic.partitions)}
+    places = [TopicPartition(topic.name, number) for topic in topics for number in range(topic.partitions)]
     deadline = time.monotonic() + _SECONDS
-    while missing:
-        newest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-        asked = admin.list_offsets(dict.fromkeys(missing, newest), request_timeout=_SECONDS)
-        refusals = {place: future.exception(_SECONDS) for place, future in asked.items()}
-        missing = {place for place, refusal in refusals.items() if refusal is not None}
-        if missing and time.monotonic() > deadline:
-            raise next(filter(None, refusals.values()))
-        time.sleep(0.05 if missing else 0)
+    while refusal := _refusal(admin, places):
+        if time.monotonic() > deadline:
+            raise refusal
+        time.sleep(0.05)
+
+
+def _refusal(admin: AdminClient, places: list[TopicPartition]) -> BaseException | None:
+    """Ask where each partition ends; return what the broker says of one that it cannot tell of."""
+    newest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+    asked = admin.list_offsets(dict.fromkeys(places, newest), request_timeout=_SECONDS)
+    return next(filter(None, (future.exception(_SECONDS) for future in asked.values())), None)
 
 
 def _configure(admin: AdminClient, topics: list[TopicLike]) -> None:
