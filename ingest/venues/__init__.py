@@ -123,7 +123,11 @@ class Session(Protocol):
         """Return why the connection must be opened anew, or None while it is well."""
 
     def confirmed(self) -> Sequence[str] | None:
-        """Return the subscriptions that the venue has confirmed; None while one has no answer yet."""
+        """Return the subscriptions that the venue has confirmed; None while one to trades has no answer yet.
+
+        What else is asked for proves nothing of trades: they may flow for long before all of it is answered. Where the
+        connection carries none, every subscription is awaited.
+        """
 
     def excuse(self, seconds: float) -> None:
         """Move all that is awaited by so many seconds, in which the socket was not read."""

@@ -1,6 +1,7 @@
 """Requests on a socket: sent no faster than the venue takes them, and their answers awaited. Pure."""
 
 from collections import deque
+from collections.abc import Container
 
 import msgspec
 
@@ -45,10 +46,11 @@ class Requests:
         waiting = self._waiting.pop(request, None) if request is not None else None
         return None if waiting is None else waiting.about
 
-    @property
-    def settled(self) -> bool:
-        """Whether all has been sent and answered."""
-        return not self._queue and not self._waiting
+    def answered_all(self, names: Container[str]) -> bool:
+        """Tell whether no request that asks for one of these names has yet to be sent or answered."""
+        waiting = (item.about for item in self._waiting.values())
+        queued = (about for _, _, about in self._queue)
+        return not any(name in names for about in (*waiting, *queued) for name in about)
 
     def overdue(self, now: float) -> tuple[str, ...] | None:
         """Return what a request asked for whose answer is overdue, or None."""

@@ -85,6 +85,13 @@ def test_every_candle_is_the_file_s(played: Stack, file: duckdb.DuckDBPyConnecti
     assert not differing(ours, expected)
 
 
+def test_only_the_minute_in_which_the_feeds_began_is_not_known_to_be_whole(played: Stack) -> None:
+    # A feed is relied on from its first trade on, though at this speed hours pass until all it asks for is answered.
+    begun = played.query("select venue, symbol, start_time = '2023-03-16 22:15Z' from candle_1m where not complete")
+    assert sorted(begun) == [[venue, f"{coin}-USDT", "t"] for venue in ("binance", "kucoin") for coin in ("ADA", "ETH")]
+    assert played.query("select * from gap") == []
+
+
 def test_in_the_outage_binance_is_stale_and_the_price_is_kucoin_s(played: Stack) -> None:
     seen = played.query(
         "select symbol, state, quality, only_venue, count(*), count(consolidated_price), bool_and(consolidated_price ="

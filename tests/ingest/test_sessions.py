@@ -132,7 +132,27 @@ def test_a_shutdown_notice_asks_for_a_replacement_while_the_connection_works_on(
     assert session.ending(1000.0) is None
 
 
-def test_what_is_subscribed_is_known_once_every_request_has_its_answer() -> None:
+def test_trades_are_relied_on_from_their_own_answer_on_whenever_that_of_tickers_comes() -> None:
+    (shard,) = kucoin_rules.shards(kucoin("A-USDT"), "all", 300)
+    session = KucoinSession(shard, ENDPOINT, 0.0)
+    session.received(Control("welcome", "x"), 0.0)
+    assert session.confirmed() is None
+    sent(session, 0.01)
+    session.received(Control("ack", "1"), 0.01)
+    assert session.confirmed() == ["/market/match:A-USDT"]
+
+
+def test_trades_of_several_requests_are_relied_on_once_the_last_of_them_is_answered() -> None:
+    streams = tuple(f"a{number}@{channel}" for channel in ("trade", "bookTicker") for number in range(150))
+    session = BinanceSession(Shard(1, streams, (), {name: (name,) for name in streams[:150]}))
+    sent(session, 5.0)
+    session.received(Control("ack", "2"), 5.0)
+    assert session.confirmed() is None
+    session.received(Control("ack", "1"), 5.0)
+    assert set(session.confirmed() or ()) == set(streams[:200])
+
+
+def test_without_trades_every_answer_is_awaited() -> None:
     session = welcomed()
     assert session.confirmed() is None
     sent(session, 1.0)

@@ -1,6 +1,6 @@
 """What a Binance connection asks for and when it is over: pure rules from Binance's `web-socket-streams.md`."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import msgspec
 
@@ -40,6 +40,7 @@ class BinanceSession:
         self.leaving: str | None = None
         self._requests = Requests(_GAP_SECONDS)
         self._confirmed: list[str] = []
+        self._awaited: Container[str] = shard.trades or shard.subscriptions
         names = shard.subscriptions
         for number, start in enumerate(range(0, len(names), _STREAMS_PER_REQUEST), start=1):
             part = names[start : start + _STREAMS_PER_REQUEST]
@@ -80,8 +81,8 @@ class BinanceSession:
         return None
 
     def confirmed(self) -> Sequence[str] | None:
-        """Return the subscriptions that the venue has confirmed; None while one has no answer yet."""
-        return self._confirmed if self._requests.settled else None
+        """Return the subscriptions that the venue has confirmed; None while one to trades has no answer yet."""
+        return self._confirmed if self._requests.answered_all(self._awaited) else None
 
     def excuse(self, seconds: float) -> None:
         """Move all that is awaited by so many seconds, in which the socket was not read."""

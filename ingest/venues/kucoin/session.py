@@ -1,6 +1,6 @@
 """What a KuCoin connection asks for, its pings, and when it is over: pure rules of the Classic WebSocket."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Literal
 
 import msgspec
@@ -58,6 +58,7 @@ class KucoinSession:
         self.leaving: str | None = None
         self._requests = Requests(_GAP_SECONDS)
         self._confirmed: list[str] = []
+        self._awaited: Container[str] = shard.trades or shard.subscriptions
         self._interval = endpoint.ping_interval or _PING_SECONDS
         self._timeout = endpoint.ping_timeout or _PONG_SECONDS
         self._welcome_by: float | None = now + ANSWER_SECONDS
@@ -126,8 +127,8 @@ class KucoinSession:
         return None
 
     def confirmed(self) -> Sequence[str] | None:
-        """Return the subscriptions that the venue has confirmed; None while one has no answer yet."""
-        return self._confirmed if self._requests.settled else None
+        """Return the subscriptions that the venue has confirmed; None while one to trades has no answer yet."""
+        return self._confirmed if self._requests.answered_all(self._awaited) else None
 
     def excuse(self, seconds: float) -> None:
         """Move all that is awaited by so many seconds, in which the socket was not read."""
