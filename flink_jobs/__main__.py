@@ -9,7 +9,7 @@ import msgspec
 
 from flink_jobs import candles, feed, reconciliation, rollups, tickers
 from flink_jobs.console import preparation
-from flink_jobs.plan import fingerprint
+from flink_jobs.plan import fingerprint, slots
 from market.settings import load
 
 JOBS = (candles.JOB, rollups.JOB, reconciliation.JOB, tickers.JOB, feed.JOB)
@@ -24,7 +24,9 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write("usage: python -m flink_jobs list|console\n")
         return 2
     settings = load()
-    jobs = [{"name": job.name, "fingerprint": fingerprint(job, settings)} for job in JOBS]
+    jobs = [
+        {"name": job.name, "fingerprint": fingerprint(job, settings), "slots": slots(job, settings)} for job in JOBS
+    ]
     sys.stdout.write(msgspec.json.encode(jobs).decode() + "\n")
     return 0
 

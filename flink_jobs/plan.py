@@ -6,6 +6,7 @@ for fingerprints cheaply.
 """
 
 import hashlib
+import re
 from importlib.metadata import version
 from string import Template
 
@@ -28,6 +29,8 @@ _UNCOUNTED = (
 )
 
 _ENFORCER = "table.exec.sink.not-null-enforcer"
+
+_WIDTH = re.compile(r"'sink\.parallelism'\s*=\s*'(\d+)'")
 
 DROP_INCOMPLETE_ROWS = {_ENFORCER: "DROP"}
 """Options of a job whose rows are not all to be written: one that lacks what its sink must have is left out."""
@@ -117,6 +120,13 @@ def configuration(job: Job, settings: Settings) -> dict[str, str]:
         "parallelism.default": str(settings.flink.parallelism if job.parallel else 1),
         "pipeline.name": job.name,
     }
+
+
+def slots(job: Job, settings: Settings) -> int:
+    """Return how many slots of the cluster the job takes: as its operators share them, the tasks of the widest."""
+    own = int(configuration(job, settings)["parallelism.default"])
+    told = (int(width) for text in statements(job, values(settings)) for width in _WIDTH.findall(text))
+    return max(own, *told, 1)
 
 
 def statements(job: Job, filled: dict[str, str]) -> list[str]:

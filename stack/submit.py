@@ -6,11 +6,12 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
 
+from market.sections import FlinkSettings
 from market.settings import ROOT
 from stack.errors import StackError
 from stack.logfiles import open_for_append
@@ -23,10 +24,11 @@ REST_SECONDS = 20.0
 
 
 class Definition(msgspec.Struct, frozen=True):
-    """A job: its name, and the hash of all that its state depends on."""
+    """A job: its name, the hash of all that its state depends on, and how many slots of the cluster it takes."""
 
     name: str
     fingerprint: str
+    slots: int = 1
 
 
 def definitions(env: dict[str, str]) -> list[Definition]:
@@ -46,6 +48,21 @@ def definitions(env: dict[str, str]) -> list[Definition]:
         ) from error
     except (subprocess.TimeoutExpired, msgspec.DecodeError) as error:
         raise StackError(f"`python -m flink_jobs list` gave no list of jobs: {error}") from error
+
+
+def check_slots(jobs: Iterable[Definition], flink: FlinkSettings) -> None:
+    """Refuse jobs for which the cluster is too small: Flink would let the last of them wait for slots, in silence.
+
+    Raises:
+        StackError: they need more slots than there will be.
+    """
+    needed, there = sum(job.slots for job in jobs), flink.taskmanagers * flink.slots
+    if needed > there:
+        raise StackError(
+            f"With flink.parallelism at {flink.parallelism} the jobs need {needed} slots, and the cluster has {there}.",
+            f"Set flink.slots to {-(-needed // flink.taskmanagers)} or more, with flink.taskmanager_memory for them;"
+            " raise flink.taskmanagers; or lower flink.parallelism.",
+        )
 
 
 class Client:

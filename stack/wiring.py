@@ -27,7 +27,7 @@ from stack.recorded import as_recorded, scan_path, symbols_listed
 from stack.retained import retained
 from stack.shown import show_market
 from stack.state import State
-from stack.submit import Client, Definition, definitions
+from stack.submit import Client, Definition, check_slots, definitions
 from stack.upkeep import maintain
 
 
@@ -147,7 +147,9 @@ class Wiring:
         self._watch.database_ready()
 
     def _definitions(self) -> list[Definition]:
-        return definitions({**base_environment(), **child_environment(self.settings), "PYTHONPATH": str(ROOT)})
+        jobs = definitions({**base_environment(), **child_environment(self.settings), "PYTHONPATH": str(ROOT)})
+        check_slots(jobs, self.settings.flink)
+        return jobs
 
     def _submit(self, job: Definition, generation: int, from_time: int, restore: str | None) -> str:
         request = {"name": job.name, "generation": generation, "from_time": from_time, "restore": restore}

@@ -3,16 +3,19 @@
 import json
 import re
 from itertools import pairwise
+from urllib.request import urlopen
 
 import psutil
 import pytest
 
+from flink_jobs.__main__ import JOBS
+from flink_jobs.plan import slots
 from market.settings import load
 from market.symbols import MAJORS
 from market.topics import topics
 from tests.e2e.compared import uncompared
 from tests.e2e.topics import newest
-from tests.stacks import Stack, Stacks, eventually
+from tests.stacks import PORTS, Stack, Stacks, eventually
 
 pytestmark = pytest.mark.stack
 
@@ -65,6 +68,17 @@ def test_verify_is_clean_until_a_candle_is_edited(simulated: Stack) -> None:
         connection.execute(edit.format(sign="-"))
     assert found.returncode == 1
     assert [difference["column"] for difference in json.loads(found.stdout)["differences"]] == ["close"]
+
+
+def test_the_jobs_take_as_many_slots_as_they_say(simulated: Stack) -> None:
+    told = sum(slots(job, simulated.settings()) for job in JOBS)
+
+    def taken() -> bool:
+        with urlopen(f"http://127.0.0.1:{PORTS['FLINK']}/overview", timeout=5) as answer:
+            cluster = json.load(answer)
+        return bool(cluster["slots-total"] - cluster["slots-available"] == told)
+
+    eventually("as many slots are taken", taken)
 
 
 def test_the_database_says_that_its_prices_are_made_up(simulated: Stack) -> None:

@@ -1,6 +1,7 @@
 """What a job consists of: complete SQL, and a fingerprint that changes with what its state depends on."""
 
 import itertools
+import os
 import subprocess
 import sys
 from string import Template
@@ -107,8 +108,13 @@ def test_a_value_that_nobody_gives_is_an_error() -> None:
         Template("${missing}").substitute(values(settings()))
 
 
-def test_the_list_names_each_job_with_its_fingerprint() -> None:
-    answer = subprocess.run([sys.executable, "-m", "flink_jobs", "list"], cwd=ROOT, capture_output=True, check=True)
+def test_the_list_names_each_job_with_its_fingerprint_and_how_many_slots_it_takes() -> None:
+    environment = os.environ | {"PRICEBRAID_FLINK__PARALLELISM": "3"}
+    answer = subprocess.run(
+        [sys.executable, "-m", "flink_jobs", "list"], cwd=ROOT, env=environment, capture_output=True, check=True
+    )
     listed = msgspec.json.decode(answer.stdout)
     assert [item["name"] for item in listed] == ["candles", "rollups", "reconciliation", "tickers", "feed"]
     assert all(len(item["fingerprint"]) == 64 for item in listed)
+    # Two connections write the rollups, however many tasks the others are spread over.
+    assert [item["slots"] for item in listed] == [3, 2, 1, 3, 1]

@@ -15,7 +15,7 @@ from stack.jobs import Jobs
 from stack.jobstore import JobStore
 from stack.keeper import Patience
 from stack.state import State
-from stack.submit import Definition
+from stack.submit import Definition, check_slots
 from tests.stack.fake_parts import until
 
 CANDLES = Definition("candles", "print")
@@ -329,6 +329,15 @@ def test_jobs_that_cannot_be_listed_are_a_fault(state: State, cluster: Cluster) 
     jobs.start()
     until("that is told", lambda: board.read()["jobs"].fatal)
     assert board.read()["jobs"].reason == "no such module"
+
+
+def test_a_cluster_with_too_few_slots_for_the_jobs_is_refused() -> None:
+    jobs = [Definition("candles", "print", 3), Definition("rollups", "print", 2)]
+    check_slots(jobs, load(flink={"slots": 5}).flink)
+    check_slots(jobs, load(flink={"slots": 3, "taskmanagers": 2}).flink)
+    with pytest.raises(StackError, match="parallelism at 3 the jobs need 5 slots, and the cluster has 4") as refusal:
+        check_slots(jobs, load(flink={"slots": 2, "taskmanagers": 2, "parallelism": 3}).flink)
+    assert "flink.slots to 3" in refusal.value.remedy
 
 
 def test_after_the_loss_of_a_taskmanager_a_job_is_healthy_only_once_flink_has_resumed_it(
