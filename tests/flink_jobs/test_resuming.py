@@ -32,7 +32,6 @@ pytestmark = [pytest.mark.stack, pytest.mark.long]
 BOOTSTRAP = f"127.0.0.1:{PORTS['KAFKA']}"
 TOPICS = ("trades", "gap_marks", "venue_candles", "candles_1m", "rollups")
 SYMBOLS = ("RESUME-A", "RESUME-B", "RESUME-C")
-MIDNIGHT = golden.micros("2024-08-09T00:00:00")
 MINUTE = 60_000_000
 COUNT = 6_000
 COLUMNS = (
@@ -41,13 +40,19 @@ COLUMNS = (
 )
 
 
-def records(seed: int) -> list[tuple[str, list[Any]]]:
+def midnight(stack: Stack) -> int:
+    """Return when the day before the market's own began, in microseconds: of older ones no seconds are kept."""
+    ((day,),) = stack.query("select date_trunc('day', newest_trade_counted() at time zone 'UTC') - interval '1 day'")
+    return golden.micros(day)
+
+
+def records(seed: int, midnight: int) -> list[tuple[str, list[Any]]]:
     """Return what is sent, as topic and values: forty minutes around midnight, out of order, with marks and candles."""
     chance = random.Random(seed)
     made: list[tuple[str, list[Any]]] = []
     for number in range(COUNT):
         venue, symbol = chance.choice(("binance", "kucoin")), chance.choice(SYMBOLS)
-        at = MIDNIGHT - 20 * MINUTE + (40 * MINUTE * number // COUNT) - chance.randrange(3 * MINUTE)
+        at = midnight - 20 * MINUTE + (40 * MINUTE * number // COUNT) - chance.randrange(3 * MINUTE)
         start = at - at % MINUTE
         price, size = f"{chance.randrange(1, 10**9)}.{chance.randrange(10**8):08d}", f"0.{chance.randrange(1, 10**6)}"
         draw = chance.random()
@@ -181,7 +186,7 @@ def part(row: list[Any]) -> list[Any]:
 def test_jobs_stopped_with_a_savepoint_while_input_flows_and_resumed_with_other_parallelism_lose_nothing(
     stack: Stack, settings: Settings, prefix: str, tmp_path: Path
 ) -> None:
-    what = records(seed=1)
+    what = records(1, midnight(stack))
     local = {"execution.target": "local"}
     savepoints = tmp_path / "savepoints"
     with Flow(prefix, what, COUNT // 3) as flow:
