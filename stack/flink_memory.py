@@ -29,7 +29,7 @@ def jobmanager(size: str) -> Memory:
     total = _at_least(megabytes(size), 512, "flink.jobmanager_memory")
     heap = total - 192 - 128 - total // 10
     return Memory(
-        [f"-Xms{heap}m", f"-Xmx{heap}m", "-XX:MaxMetaspaceSize=192m", "-XX:MaxDirectMemorySize=128m"],
+        _jvm(heap, 192, 128),
         {
             "jobmanager.memory.heap.size": f"{heap}m",
             "jobmanager.memory.off-heap.size": "128m",
@@ -61,7 +61,7 @@ def taskmanager(size: str, slots: int) -> Memory:
             "Raise flink.taskmanager_memory or lower flink.slots.",
         )
     return Memory(
-        [f"-Xms{heap}m", f"-Xmx{heap}m", "-XX:MaxMetaspaceSize=256m", f"-XX:MaxDirectMemorySize={128 + network}m"],
+        _jvm(heap, 256, 128 + network),
         {
             "taskmanager.cpu.cores": str(float(slots)),
             "taskmanager.memory.framework.heap.size": "64m",
@@ -76,6 +76,17 @@ def taskmanager(size: str, slots: int) -> Memory:
             "taskmanager.memory.jvm-overhead.max": f"{overhead}m",
         },
     )
+
+
+def _jvm(heap: int, classes: int, direct: int) -> list[str]:
+    """Return the options for so many megabytes. Without the first size, room for classes grows by full collections."""
+    return [
+        f"-Xms{heap}m",
+        f"-Xmx{heap}m",
+        f"-XX:MetaspaceSize={classes}m",
+        f"-XX:MaxMetaspaceSize={classes}m",
+        f"-XX:MaxDirectMemorySize={direct}m",
+    ]
 
 
 def _at_least(total: int, least: int, name: str) -> int:
