@@ -99,13 +99,27 @@ def _create(admin: AdminClient, topics: list[TopicLike]) -> None:
 
 
 def _wait_until_there(admin: AdminClient, topics: list[TopicLike]) -> None:
-    """Wait until each partition can be asked: the controller answers sooner than the broker knows of them and leads."""
+    """Wait until each partition can be asked: the controller answers sooner than the broker knows of them and leads.
+
+    The list of topics comes first. A client that asks for a partition which the broker has not heard of takes it for
+    missing for half a minute, whatever the broker says meanwhile (librdkafka's `topic.metadata.propagation.max.ms`).
+    """
     places = [TopicPartition(topic.name, number) for topic in topics for number in range(topic.partitions)]
     deadline = time.monotonic() + _SECONDS
-    while refusal := _refusal(admin, places):
+    while refusal := _unlisted(admin, topics) or _refusal(admin, places):
         if time.monotonic() > deadline:
             raise refusal
         time.sleep(0.05)
+
+
+def _unlisted(admin: AdminClient, topics: list[TopicLike]) -> KafkaException | None:
+    """Look for every partition in the broker's list; return what is to be said where one is not there, or not led."""
+    listed = admin.list_topics(timeout=_SECONDS).topics
+    for topic in topics:
+        found = listed[topic.name].partitions.values() if topic.name in listed else ()
+        if sum(partition.leader >= 0 for partition in found) < topic.partitions:
+            return KafkaException(KafkaError(KafkaError.LEADER_NOT_AVAILABLE))
+    return None
 
 
 def _refusal(admin: AdminClient, places: list[TopicPartition]) -> BaseException | None:
