@@ -126,7 +126,7 @@ def slots(job: Job, settings: Settings) -> int:
     """Return how many slots of the cluster the job takes: as its operators share them, the tasks of the widest."""
     own = int(configuration(job, settings)["parallelism.default"])
     told = (int(width) for text in statements(job, values(settings)) for width in _WIDTH.findall(text))
-    return max(own, *told, 1)
+    return max([own, *told])
 
 
 def statements(job: Job, filled: dict[str, str]) -> list[str]:
